@@ -6,15 +6,24 @@
 #ifndef DMM_POLICY_H
 #define DMM_POLICY_H
 
-#include <linux/atomic.h>
+#include <linux/hashtable.h>
 #include <linux/if.h>
 #include <linux/in6.h>
+#include <linux/mutex.h>
+#include <linux/rbtree_types.h>
+#include <linux/rhashtable-types.h>
 #include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <uapi/linux/dmm.h>
 
+struct dmm_rule;
+struct dmm_view;
+struct dmm_zone;
 struct net;
+struct netlink_ext_ack;
 struct sock;
 
 /**
@@ -92,5 +101,167 @@ struct dmm_action {
 	const char (*stacks)[DMM_NAME_MAX];
 	struct dmm_sockopts opts;
 };
+
+/* A rule tells cgroups apart down to this depth below the root. */
+#define DMM_CGROUP_LEVELS	16
+
+/**
+ * struct dmm_counts - how much of what the table has
+ * @rules:	rules
+ * @masks:	key combinations among them, see classify.c
+ * @zones:	zones, the built-in ones not counted
+ * @prefixes:	prefixes of all zones, built-in ones included
+ * @sets:	port sets
+ * @keys:	rules that use a key, by enum dmm_key_id
+ * @levels:	rules that name a cgroup of this depth (first is 1)
+ * @len4:	zone prefixes of a length, AF_INET
+ * @len6:	and AF_INET6
+ */
+struct dmm_counts {
+	u32 rules;
+	u32 masks;
+	u32 zones;
+	u32 prefixes;
+	u32 sets;
+	u32 keys[DMM_KEY_COMM + 1];
+	u32 levels[DMM_CGROUP_LEVELS];
+	u32 len4[32 + 1];
+	u32 len6[128 + 1];
+};
+
+/**
+ * struct dmm_names - zones or port sets, by name
+ * @list:	in the order of their ids
+ * @hash:	by name
+ * @next_id:	never goes back
+ */
+struct dmm_names {
+	struct list_head list;
+	DECLARE_HASHTABLE(hash, 8);
+	u32 next_id;
+};
+
+/**
+ * struct dmm_txn - the open transaction
+ * @open:	there is one
+ * @doomed:	an operation failed, all was undone; commit will say so
+ * @portid:	the netlink socket that it belongs to
+ * @stamp:	jiffies of its last operation
+ * @log:	objects that it added and deleted, in this order
+ */
+struct dmm_txn {
+	bool open;
+	bool doomed;
+	u32 portid;
+	unsigned long stamp;
+	struct list_head log;
+};
+
+/**
+ * struct dmm_policy - the policy of one network namespace
+ * @net:	the namespace
+ * @view:	the generation that decisions see
+ * @lock:	guards all that follows; table.h has the rules of the game
+ * @txn:	the open transaction
+ * @cancelled:	sockets whose transaction failed to begin or was taken over
+ * @zones:	by name
+ * @sets:	by name
+ * @zone_local:	the built-in zone "local"
+ * @zone_internet: the built-in zone "internet"
+ * @prefixes:	of all zones, by address and length
+ * @rules:	by rank
+ * @ids:	rules by id
+ * @next_rule:	id of the next rule
+ * @tuples:	one for each mask, in no order
+ * @listenable:	rules that let some remotes in, see dmm_policy_match_listen()
+ * @count:	of the generation that the open transaction prepares
+ * @seed:	of the hashes of names in rules
+ * @dying:	deleted objects that decisions under way may still see
+ * @gone:	unlinked objects that they may still stand on
+ * @ripe_dying:	those of them that the pending work waits for
+ * @ripe_gone:	likewise
+ * @nr_trash:	objects on these four lists
+ * @reclaiming:	@reclaim is pending
+ * @reclaim:	unlinks and frees, a grace period at a time
+ */
+struct dmm_policy {
+	struct net *net;
+	struct dmm_view __rcu *view;
+
+	struct mutex lock;
+	struct dmm_txn txn;
+	struct list_head cancelled;
+
+	struct dmm_names zones;
+	struct dmm_names sets;
+	struct dmm_zone *zone_local;
+	struct dmm_zone *zone_internet;
+	struct rhltable prefixes;
+	struct rb_root rules;
+	struct xarray ids;
+	u32 next_rule;
+	struct list_head tuples;
+	struct list_head listenable;
+	struct dmm_counts count;
+	u32 seed;
+
+	struct list_head dying;
+	struct list_head gone;
+	struct list_head ripe_dying;
+	struct list_head ripe_gone;
+	unsigned int nr_trash;
+	bool reclaiming;
+	struct rcu_work reclaim;
+};
+
+/* With the namespace; there are no readers yet, and none any more. */
+int dmm_policy_init(struct dmm_policy *p, struct net *net);
+void dmm_policy_exit(struct dmm_policy *p);
+
+/**
+ * dmm_policy_match() - the rule that decides a flow
+ * @p:		the policy
+ * @flow:	the flow; cgroup, dev and comm are found out from flow->sk if
+ *		that is set and some rule needs them
+ * @gen:	the generation that decided
+ *
+ * Never sleeps, allocates, locks or fails.  The caller is in an RCU read-side
+ * section, which also keeps the result.
+ *
+ * Return: the first rule that matches, NULL for the built-in last one.
+ */
+struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
+				  struct dmm_flow *flow, u64 *gen);
+
+/**
+ * dmm_policy_match_listen() - the rule that decides a listen() or bind()
+ * @p:		the policy
+ * @flow:	the flow, whose remote end does not count
+ * @gen:	the generation that decided
+ * @open:	some remote may be let in by a rule before the one returned: a
+ *		refusal must wait for the connections
+ *
+ * Rules with remote keys do not decide here: each connection is decided again
+ * when it is there.
+ *
+ * Return: the first rule without remote keys that matches, NULL for the
+ * built-in last one.
+ */
+struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
+					 struct dmm_flow *flow, u64 *gen,
+					 bool *open);
+
+/* Zones of the two ends, "" for those that are in none (unspecified). */
+void dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
+		      char src[DMM_NAME_MAX], char dst[DMM_NAME_MAX]);
+
+/* Generation and counts of the table that decisions see. */
+void dmm_policy_stat(const struct dmm_policy *p, u64 *gen,
+		     struct dmm_counts *counts);
+
+u32 dmm_rule_id(const struct dmm_rule *rule);
+u32 dmm_rule_prio(const struct dmm_rule *rule);
+const struct dmm_action *dmm_rule_action(const struct dmm_rule *rule);
+void dmm_rule_hit(struct dmm_rule *rule);
 
 #endif /* DMM_POLICY_H */
