@@ -10,11 +10,6 @@
 
 #include <uapi/linux/dmm_netlink.h>
 
-/* Integer value ranges */
-static const struct netlink_range_validation dmm_a_explain_repeat_range = {
-	.max	= 1000000ULL,
-};
-
 /* DMM_CMD_TXN_BEGIN - do */
 const struct nla_policy dmm_txn_begin_nl_policy[DMM_A_TXN_GEN + 1] = {
 	[DMM_A_TXN_GEN] = { .type = NLA_U64, },
@@ -144,7 +139,7 @@ const struct nla_policy dmm_explain_nl_policy[DMM_A_EXPLAIN_REPEAT + 1] = {
 	[DMM_A_EXPLAIN_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[DMM_A_EXPLAIN_COMM] = { .type = NLA_NUL_STRING, .len = 15, },
 	[DMM_A_EXPLAIN_WANT] = { .type = NLA_NUL_STRING, .len = 31, },
-	[DMM_A_EXPLAIN_REPEAT] = NLA_POLICY_FULL_RANGE(NLA_U32, &dmm_a_explain_repeat_range),
+	[DMM_A_EXPLAIN_REPEAT] = { .type = NLA_U32, },
 };
 
 /* DMM_CMD_DECISION_GET - do */
@@ -286,7 +281,3 @@ const struct genl_ops dmm_nl_ops[18] = {
 	},
 };
 
-static const struct genl_multicast_group dmm_nl_mcgrps[] = {
-	[DMM_NLGRP_POLICY] = { "policy", },
-	[DMM_NLGRP_DECISION] = { "decision", },
-};

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "decide.h"
+
+#include <linux/ctype.h>
+#include <linux/ipv6.h>
+#include <net/inet_sock.h>
+#include <net/ipv6.h>
+
+#include "net.h"
+
+const char dmm_stack_kernel[] = "kernel";
+
+bool dmm_stack_exists(const char *name)
+{
+	return !strcmp(name, dmm_stack_kernel);
+}
+
+bool dmm_stack_name_valid(const char *name)
+{
+	const char *p;
+
+	if (!islower(name[0]) && !isdigit(name[0]))
+		return false;
+	for (p = name; *p; p++)
+		if (!islower(*p) && !isdigit(*p) && !strchr("_.-@", *p))
+			return false;
+	return p - name < DMM_NAME_MAX;
+}
+
+static void set_addr(struct in6_addr *to, u8 *family, const struct in6_addr *addr)
+{
+	*to = *addr;
+	*family = ipv6_addr_v4mapped(addr) ? AF_INET : AF_INET6;
+}
+
+static void set_sockaddr(struct in6_addr *to, u16 *port, u8 *family,
+			 const struct sockaddr *addr)
+{
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+	const struct sockaddr_in *in = (const void *)addr;
+
+	if (addr->sa_family == AF_INET6) {
+		set_addr(to, family, &in6->sin6_addr);
+		*port = ntohs(in6->sin6_port);
+	} else {
+		ipv6_addr_set_v4mapped(in->sin_addr.s_addr, to);
+		*family = AF_INET;
+		*port = ntohs(in->sin_port);
+	}
+}
+
+static u8 sock_dscp(const struct sock *sk, u8 family)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (family == AF_INET6)
+		return inet6_sk(sk)->tclass >> 2;
+#endif
+	return inet_sk(sk)->tos >> 2;
+}
+
+static kgid_t opener_gid(const struct sock *sk)
+{
+	const struct socket *sock = sk->sk_socket;
+
+	return sock && sock->file ? sock->file->f_cred->fsgid : current_fsgid();
+}
+
+static void flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role)
+{
+	memset(flow, 0, sizeof(*flow));
+	flow->role = role;
+	flow->type = sk->sk_type;
+	flow->sport = inet_sk(sk)->inet_num;
+	flow->mark = READ_ONCE(sk->sk_mark);
+	flow->uid = sk->sk_uid;
+	flow->gid = opener_gid(sk);
+	flow->sk = sk;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		set_addr(&flow->src, &flow->family, &sk->sk_v6_rcv_saddr);
+		return;
+	}
+#endif
+	flow->family = AF_INET;
+	ipv6_addr_set_v4mapped(sk->sk_rcv_saddr, &flow->src);
+}
+
+/* The family is the remote's: a v6 socket may be unbound yet go to a v4 address. */
+static void adopt_remote_family(struct dmm_flow *flow)
+{
+	if (flow->family == AF_INET && ipv6_addr_any(&flow->src))
+		ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &flow->src);
+	flow->dscp = sock_dscp(flow->sk, flow->family);
+}
+
+void dmm_flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role,
+		   const struct sockaddr *remote)
+{
+	flow_init(flow, sk, role);
+	if (remote)
+		set_sockaddr(&flow->dst, &flow->dport, &flow->family, remote);
+	else if (flow->family == AF_INET)
+		ipv6_addr_set_v4mapped(htonl(INADDR_ANY), &flow->dst);
+	adopt_remote_family(flow);
+}
+
+void dmm_flow_init_accepted(struct dmm_flow *flow, const struct sock *sk)
+{
+	flow_init(flow, sk, DMM_ROLE_LISTEN);
+	flow->dport = ntohs(inet_sk(sk)->inet_dport);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6)
+		set_addr(&flow->dst, &flow->family, &sk->sk_v6_daddr);
+	else
+#endif
+		ipv6_addr_set_v4mapped(sk->sk_daddr, &flow->dst);
+	adopt_remote_family(flow);
+}
+
+void dmm_flow_set_local(struct dmm_flow *flow, const struct sockaddr *local)
+{
+	set_sockaddr(&flow->src, &flow->sport, &flow->family, local);
+	flow->dscp = sock_dscp(flow->sk, flow->family);
+}
+
+static void refuse(struct dmm_decision *d, u8 reason, u8 role)
+{
+	d->verdict = DMM_VERDICT_REJECT;
+	d->reason = reason;
+	d->err = role == DMM_ROLE_CONNECT ? -ECONNREFUSED : -EACCES;
+}
+
+static void take(struct dmm_decision *d, u8 reason, const char *stack)
+{
+	d->verdict = DMM_VERDICT_STACK;
+	d->reason = reason;
+	d->err = 0;
+	strscpy(d->stack, stack, sizeof(d->stack));
+}
+
+/*
+ * What a rule's stack list comes to.  In order of precedence:
+ *
+ *	the application asked for a stack of the list	that one, APP
+ *	the first stack is there			that one, RULE
+ *	a later one is there				that one, FALLBACK
+ *	none is there, strict				refused, STRICT
+ *	none is there					kernel, FALLBACK
+ *
+ * An application that asked for a stack outside the list gets the rule's own
+ * choice with the reason APP_DENIED.
+ */
+static void choose_stack(const struct dmm_action *action, u8 role, bool listening,
+			 const char *want, struct dmm_decision *d)
+{
+	bool strict = action->flags & DMM_RULE_F_STRICT;
+	unsigned int i;
+	u8 reason;
+
+	for (i = 0; *want && i < action->nr_stacks; i++) {
+		if (!strcmp(want, action->stacks[i]) && dmm_stack_exists(want)) {
+			take(d, DMM_REASON_APP, want);
+			return;
+		}
+	}
+	for (i = 0; i < action->nr_stacks; i++) {
+		if (!dmm_stack_exists(action->stacks[i]))
+			continue;
+		reason = *want ? DMM_REASON_APP_DENIED :
+			 i ? DMM_REASON_FALLBACK :
+			 strict && listening ? DMM_REASON_STRICT_KERNEL :
+			 DMM_REASON_RULE;
+		take(d, reason, action->stacks[i]);
+		return;
+	}
+	if (strict)
+		refuse(d, DMM_REASON_STRICT, role);
+	else
+		take(d, *want ? DMM_REASON_APP_DENIED : DMM_REASON_FALLBACK,
+		     dmm_stack_kernel);
+}
+
+/* The built-in last rule: "stack kernel". */
+static void choose_default(const char *want, struct dmm_decision *d)
+{
+	take(d, !*want ? DMM_REASON_DEFAULT :
+	     !strcmp(want, dmm_stack_kernel) ? DMM_REASON_APP :
+	     DMM_REASON_APP_DENIED, dmm_stack_kernel);
+}
+
+void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
+		const char *want, struct dmm_decision *d,
+		struct dmm_sockopts *opts)
+{
+	const struct dmm_action *action;
+	struct dmm_rule *rule;
+
+	memset(d, 0, sizeof(*d));
+	if (opts)
+		opts->set = 0;
+
+	rcu_read_lock();
+	rule = listening ?
+		dmm_policy_match_listen(&dn->policy, flow, &d->gen, &d->open) :
+		dmm_policy_match(&dn->policy, flow, &d->gen);
+	if (!rule) {
+		choose_default(want, d);
+	} else {
+		action = dmm_rule_action(rule);
+		d->rule = dmm_rule_id(rule);
+		d->prio = dmm_rule_prio(rule);
+		if (action->verdict == DMM_VERDICT_REJECT)
+			refuse(d, DMM_REASON_REJECTED, flow->role);
+		else
+			choose_stack(action, flow->role, listening, want, d);
+		if (opts) {
+			*opts = action->opts;
+			dmm_rule_hit(rule);
+		}
+	}
+	rcu_read_unlock();
+	if (opts)
+		dmm_stats_inc(dn, reasons[d->reason]);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The decision: from a flow and the policy to a stack, with a reason. */
+#ifndef DMM_DECIDE_H
+#define DMM_DECIDE_H
+
+#include "policy.h"
+
+struct dmm_net;
+struct sockaddr;
+
+/**
+ * struct dmm_decision - the outcome
+ * @verdict:	enum dmm_verdict
+ * @reason:	enum dmm_reason
+ * @err:	0, or the negative error that the call returns
+ * @open:	a refusal that holds only for some remotes: listen() goes ahead
+ *		and accept() decides each connection
+ * @rule:	id of the rule, 0 for the built-in last rule
+ * @prio:	its priority
+ * @gen:	generation of the table
+ * @stack:	name of the stack, "" if refused
+ */
+struct dmm_decision {
+	u8 verdict;
+	u8 reason;
+	bool open;
+	int err;
+	u32 rule;
+	u32 prio;
+	u64 gen;
+	char stack[DMM_NAME_MAX];
+};
+
+/* Fill @flow for @sk; @remote is NULL at listen and bind. */
+void dmm_flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role,
+		   const struct sockaddr *remote);
+/* The same for a connection: both ends are the socket's own. */
+void dmm_flow_init_accepted(struct dmm_flow *flow, const struct sock *sk);
+/* Take the local end from a bind() that has not happened yet. */
+void dmm_flow_set_local(struct dmm_flow *flow, const struct sockaddr *local);
+
+/**
+ * dmm_decide() - which stack serves this flow
+ * @dn:		the namespace
+ * @flow:	role, addresses and the rest of the keys
+ * @listening:	the flow is a listen() or bind(), whose remote is not known
+ * @want:	stack that the application asks for, "" for none
+ * @d:		the outcome
+ * @opts:	options that the rule sets, copied here; NULL for a dry run,
+ *		which counts nothing
+ *
+ * Never sleeps, allocates or fails.
+ */
+void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
+		const char *want, struct dmm_decision *d,
+		struct dmm_sockopts *opts);
+
+/* Is a stack of this name there? */
+bool dmm_stack_exists(const char *name);
+/* Is this how a stack may be named? */
+bool dmm_stack_name_valid(const char *name);
+
+extern const char dmm_stack_kernel[];
+
+#endif /* DMM_DECIDE_H */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sock.h"
+
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "net.h"
+
+static struct rhashtable dmm_socks;
+
+static const struct rhashtable_params dmm_sock_params = {
+	.head_offset = offsetof(struct dmm_sock, node),
+	.key_offset = offsetof(struct dmm_sock, sk),
+	.key_len = sizeof_field(struct dmm_sock, sk),
+	.automatic_shrinking = true,
+};
+
+/* Under rcu_read_lock(). */
+static struct dmm_sock *sock_find(struct sock *sk)
+{
+	return rhashtable_lookup(&dmm_socks, &sk, dmm_sock_params);
+}
+
+int dmm_sock_track(struct sock *sk)
+{
+	struct dmm_net *dn = dmm_net(sock_net(sk));
+	struct dmm_sock *ds;
+	int err;
+
+	/* A kernel socket does not keep its namespace: leave it to the kernel. */
+	if (!sk->sk_net_refcnt)
+		return 0;
+	ds = kzalloc(sizeof(*ds), GFP_KERNEL_ACCOUNT);
+	if (!ds)
+		return -ENOMEM;
+	ds->sk = sk;
+	spin_lock_init(&ds->lock);
+	ds->state = DMM_SOCK_UNDECIDED;
+	err = rhashtable_insert_fast(&dmm_socks, &ds->node, dmm_sock_params);
+	if (err) {
+		kfree(ds);
+		return err;
+	}
+	atomic_inc(&dn->held[DMM_SOCK_UNDECIDED]);
+	dmm_log_prepare(&dn->log);
+	return 0;
+}
+
+void dmm_sock_untrack(struct sock *sk)
+{
+	struct dmm_net *dn = dmm_net(sock_net(sk));
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds && !rhashtable_remove_fast(&dmm_socks, &ds->node, dmm_sock_params)) {
+		spin_lock_bh(&ds->lock);
+		atomic_dec(&dn->held[ds->state]);
+		spin_unlock_bh(&ds->lock);
+		kfree_rcu(ds, rcu);
+	}
+	rcu_read_unlock();
+}
+
+bool dmm_sock_tracked(struct sock *sk)
+{
+	bool tracked;
+
+	rcu_read_lock();
+	tracked = sock_find(sk);
+	rcu_read_unlock();
+	return tracked;
+}
+
+bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
+		   struct dmm_decision *d)
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		*state = ds->state;
+		memcpy(want, ds->want, DMM_NAME_MAX);
+		*d = ds->decision;
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ds;
+}
+
+bool dmm_sock_want(struct sock *sk, char want[DMM_NAME_MAX])
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		memcpy(want, ds->want, DMM_NAME_MAX);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ds;
+}
+
+bool dmm_sock_set_want(struct sock *sk, const char *want)
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		strscpy_pad(ds->want, want, sizeof(ds->want));
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ds;
+}
+
+bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d)
+{
+	struct dmm_net *dn = dmm_net(sock_net(sk));
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		atomic_dec(&dn->held[ds->state]);
+		ds->state = DMM_SOCK_LISTENER;
+		ds->decision = *d;
+		atomic_inc(&dn->held[ds->state]);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ds;
+}
+
+int dmm_sock_walk(const struct net *net, unsigned int *skip,
+		  int (*fn)(struct sock *sk, void *arg), void *arg)
+{
+	struct rhashtable_iter iter;
+	unsigned int nr = 0;
+	struct dmm_sock *ds;
+	int err = 0;
+
+	rhashtable_walk_enter(&dmm_socks, &iter);
+	rhashtable_walk_start(&iter);
+	while (!err && (ds = rhashtable_walk_next(&iter))) {
+		/* -EAGAIN: the table is being resized, some entries come twice. */
+		if (IS_ERR(ds))
+			continue;
+		/*
+		 * The sock may be on its way out, even its memory in use by
+		 * another one: once we have a reference, it is ours if it is
+		 * still tracked by this entry.
+		 */
+		if (!refcount_inc_not_zero(&ds->sk->sk_refcnt))
+			continue;
+		if (sock_find(ds->sk) == ds && net_eq(sock_net(ds->sk), net) &&
+		    nr++ >= *skip) {
+			err = fn(ds->sk, arg);
+			if (!err)
+				++*skip;
+		}
+		sock_put(ds->sk);
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+	return err;
+}
+
+int __init dmm_sock_init(void)
+{
+	return rhashtable_init(&dmm_socks, &dmm_sock_params);
+}
+
+void dmm_sock_exit(void)
+{
+	rhashtable_destroy(&dmm_socks);
+}

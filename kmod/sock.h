@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What DMM knows of a socket that it still holds.
+ *
+ * Lifetime: made by dmm_sock_track() at the end of the socket's creation,
+ * ended by dmm_sock_untrack() at hand-over or release, whichever comes first;
+ * freed an RCU grace period later.  It is found by the sock's address in one
+ * hash table, so that nothing of ours is in the sock itself: sk_user_data
+ * stays free for those who use it on listeners (sockmap, reuseport arrays,
+ * tunnels).  A socket without this state is not ours to decide, and every
+ * operation delegates to the native one.
+ *
+ * Locks: dmm_sock::lock is innermost.  Other fields than those it guards are
+ * written before the entry is published.
+ */
+#ifndef DMM_SOCK_H
+#define DMM_SOCK_H
+
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+
+#include "decide.h"
+
+struct sock;
+
+/**
+ * struct dmm_sock - a socket that DMM holds
+ * @node:	in the table of all such sockets
+ * @sk:		the sock; may be dereferenced by whoever has a reference to
+ *		it, as system calls do
+ * @lock:	guards the fields below
+ * @state:	enum dmm_sock_state
+ * @want:	stack that the application asked for, "" for none
+ * @decision:	of a listener
+ * @rcu:	for freeing
+ */
+struct dmm_sock {
+	struct rhash_head node;
+	struct sock *sk;
+	spinlock_t lock;
+	u8 state;
+	char want[DMM_NAME_MAX];
+	struct dmm_decision decision;
+	struct rcu_head rcu;
+};
+
+int dmm_sock_track(struct sock *sk);
+void dmm_sock_untrack(struct sock *sk);
+
+/* All that follow return false, or -ENOENT, for a socket without state. */
+bool dmm_sock_tracked(struct sock *sk);
+bool dmm_sock_want(struct sock *sk, char want[DMM_NAME_MAX]);
+bool dmm_sock_set_want(struct sock *sk, const char *want);
+bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d);
+bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
+		   struct dmm_decision *d);
+
+/*
+ * Call @fn on the tracked sockets of a namespace, with a reference to the
+ * sock, from the @skip-th on until it returns an error; returns that error,
+ * with *skip at the socket that it was for, or 0.
+ */
+int dmm_sock_walk(const struct net *net, unsigned int *skip,
+		  int (*fn)(struct sock *sk, void *arg), void *arg);
+
+int dmm_sock_init(void);
+void dmm_sock_exit(void);
+
+#endif /* DMM_SOCK_H */
