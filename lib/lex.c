@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Tokens of the policy language.  Words are runs of characters other than
+ * blanks, braces, commas, semicolons and quotes; '#' and '$' are special at the
+ * beginning of a word only.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "lex.h"
+
+enum { ORDINARY, BLANK, SPECIAL, INVALID };
+
+static int class_of(unsigned char c)
+{
+	switch (c) {
+	case ' ': case '\t': case '\r':
+		return BLANK;
+	case '\n': case ';': case '{': case '}': case ',': case '"':
+		return SPECIAL;
+	default:
+		return c < ' ' || c == 0x7f ? INVALID : ORDINARY;
+	}
+}
+
+void dmm_lex_init(struct dmm_lexer *lex, const char *file, unsigned int line,
+		  const char *text, size_t len)
+{
+	*lex = (struct dmm_lexer){
+		.p = text, .end = text + len, .bol = text, .file = file, .line = line,
+	};
+}
+
+static void newline(struct dmm_lexer *lex)
+{
+	lex->line++;
+	lex->bol = lex->p;
+}
+
+/* A backslash at the end of a line joins it with the next. */
+static bool is_continuation(const struct dmm_lexer *lex)
+{
+	return lex->end - lex->p >= 2 && lex->p[0] == '\\' && lex->p[1] == '\n';
+}
+
+static void skip_blanks(struct dmm_lexer *lex)
+{
+	while (lex->p < lex->end) {
+		if (class_of(*lex->p) == BLANK) {
+			lex->p++;
+		} else if (*lex->p == '#') {
+			while (lex->p < lex->end && *lex->p != '\n')
+				lex->p++;
+		} else if (is_continuation(lex)) {
+			lex->p += 2;
+			newline(lex);
+		} else {
+			return;
+		}
+	}
+}
+
+static void lex_word(struct dmm_lexer *lex, struct dmm_token *t)
+{
+	t->type = DMM_TOK_WORD;
+	if (*lex->p == '$') {
+		t->type = DMM_TOK_VAR;
+		lex->p++;
+	}
+	t->s = lex->p;
+	while (lex->p < lex->end && class_of(*lex->p) == ORDINARY && !is_continuation(lex))
+		lex->p++;
+	t->len = lex->p - t->s;
+}
+
+static int hex(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c | 0x20) : NULL;
+
+	return at ? at - digits : -1;
+}
+
+/* Remove the escapes \\, \" and \xHH; false if there is another one. */
+static bool unescape(char *s, size_t *len)
+{
+	const char *from = s, *end = s + *len;
+	char *to = s;
+
+	while (from < end) {
+		int hi, lo;
+
+		if (*from != '\\') {
+			*to++ = *from++;
+			continue;
+		}
+		from++;
+		if (*from == '\\' || *from == '"') {
+			*to++ = *from++;
+			continue;
+		}
+		if (*from != 'x' || end - from < 3)
+			return false;
+		hi = hex(from[1]);
+		lo = hex(from[2]);
+		if (hi < 0 || lo < 0 || hi + lo == 0)
+			return false;
+		*to++ = hi << 4 | lo;
+		from += 3;
+	}
+	*len = to - s;
+	return true;
+}
+
+static void bad(struct dmm_token *t, const char *why)
+{
+	t->type = DMM_TOK_BAD;
+	t->s = why;
+	t->len = strlen(why);
+}
+
+static void lex_string(struct dmm_lexer *lex, struct dmm_token *t, struct dmm_arena *arena)
+{
+	const char *from = ++lex->p;
+	bool escapes = false;
+	char *copy;
+
+	for (; lex->p < lex->end && *lex->p != '"'; lex->p++) {
+		if ((unsigned char)*lex->p < ' ' && *lex->p != '\t')
+			return bad(t, "string is not closed on its line");
+		if (*lex->p == '\\' && lex->end - lex->p > 1) {
+			escapes = true;
+			lex->p++;
+		}
+	}
+	if (lex->p == lex->end)
+		return bad(t, "string is not closed");
+	t->type = DMM_TOK_STRING;
+	t->s = from;
+	t->len = lex->p++ - from;
+	if (!escapes)
+		return;
+	copy = dmm_arena_strndup(arena, t->s, t->len);
+	if (!copy || !unescape(copy, &t->len))
+		return bad(t, "escapes in strings are \\\\, \\\" and \\xHH");
+	t->s = copy;
+}
+
+struct dmm_token dmm_lex_next(struct dmm_lexer *lex, struct dmm_arena *arena)
+{
+	struct dmm_token t = { .type = DMM_TOK_END };
+
+	skip_blanks(lex);
+	t.loc = (struct dmm_loc){ lex->file, lex->line, lex->p - lex->bol + 1 };
+	t.s = lex->p;
+	if (lex->p == lex->end)
+		return t;
+	t.len = 1;
+	switch (*lex->p) {
+	case '\n':
+		t.type = DMM_TOK_EOL;
+		lex->p++;
+		newline(lex);
+		break;
+	case ';':
+		t.type = DMM_TOK_EOL;
+		lex->p++;
+		break;
+	case '{':
+		t.type = DMM_TOK_OPEN;
+		lex->p++;
+		break;
+	case '}':
+		t.type = DMM_TOK_CLOSE;
+		lex->p++;
+		break;
+	case ',':
+		t.type = DMM_TOK_COMMA;
+		lex->p++;
+		break;
+	case '"':
+		lex_string(lex, &t, arena);
+		break;
+	default:
+		if (class_of(*lex->p) == INVALID)
+			bad(&t, "unexpected control character");
+		else
+			lex_word(lex, &t);
+	}
+	return t;
+}
+
+bool dmm_lex_is_word(const char *word, size_t len)
+{
+	if (!len || word[0] == '#' || word[0] == '$' || word[len - 1] == '\\')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (class_of(word[i]) != ORDINARY)
+			return false;
+	return true;
+}
