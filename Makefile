@@ -50,7 +50,7 @@ LIBS :=
 SCRIPTS :=
 HEADERS :=
 TESTBINS :=
-include $(wildcard lib/module.mk lib/*/module.mk tools/module.mk tools/*/module.mk selftests/module.mk)
+include $(wildcard $(addsuffix /module.mk,lib lib/* tools tools/* selftests selftests/*))
 
 installed_scripts := $(addprefix $B/bin/,$(notdir $(SCRIPTS)))
 
@@ -61,6 +61,7 @@ kmod: $(KERNELS:%=$B/kmod-%/dmm.ko)
 
 # Packages that the goals need; a stamp keeps the question off the common path.
 deps: $B/.deps-vm
+.SECONDARY:
 $B/.deps-%: tools/deps
 	tools/deps $*
 	@mkdir -p $(@D) && touch $@

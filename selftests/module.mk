@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Each selftests/vm/NAME.c is a test that needs the module, each selftests/host/NAME.c one that does not, and each
+# selftests/bin/NAME.c a program that tests use. Larger ones have a directory and a module.mk of their own.
+ksft_vm	  := $(patsubst %.c,$B/%,$(wildcard selftests/vm/*.c))
+ksft_host := $(patsubst %.c,$B/%,$(wildcard selftests/host/*.c))
+ksft_bin  := $(patsubst %.c,$B/%,$(wildcard selftests/bin/*.c))
+TESTBINS  += $(ksft_vm) $(ksft_host) $(ksft_bin)
+
+$(ksft_vm) $(ksft_host) $(ksft_bin): $B/%: $B/obj/%.o
+$(ksft_vm) $(ksft_host) $(ksft_bin): override CPPFLAGS += -Iselftests
