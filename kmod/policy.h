@@ -148,6 +148,7 @@ struct dmm_names {
  * @portid:	the netlink socket that it belongs to
  * @stamp:	jiffies of its last operation
  * @log:	objects that it added and deleted, in this order
+ * @cc:		the congestion control that was last found to be available
  */
 struct dmm_txn {
 	bool open;
@@ -155,6 +156,7 @@ struct dmm_txn {
 	u32 portid;
 	unsigned long stamp;
 	struct list_head log;
+	char cc[16];
 };
 
 /**
@@ -213,6 +215,10 @@ struct dmm_policy {
 	bool reclaiming;
 	struct rcu_work reclaim;
 };
+
+/* The netlink notifier: while there are namespaces. */
+int dmm_policy_module_init(void);
+void dmm_policy_module_exit(void);
 
 /* With the namespace; there are no readers yet, and none any more. */
 int dmm_policy_init(struct dmm_policy *p, struct net *net);
