@@ -26,15 +26,15 @@ static int __init dmm_init(void)
 	err = dmm_native_init(dmm_ops_override);
 	if (err)
 		goto out_sock;
-	err = dmm_policy_module_init();
-	if (err)
-		goto out_native;
 	err = dmm_net_init();
 	if (err)
-		goto out_policy;
-	err = dmm_netlink_init();
+		goto out_native;
+	err = dmm_policy_module_init();
 	if (err)
 		goto out_net;
+	err = dmm_netlink_init();
+	if (err)
+		goto out_policy;
 	err = dmm_family_init();
 	if (err)
 		goto out_netlink;
@@ -42,10 +42,10 @@ static int __init dmm_init(void)
 
 out_netlink:
 	dmm_netlink_exit();
-out_net:
-	dmm_net_exit();
 out_policy:
 	dmm_policy_module_exit();
+out_net:
+	dmm_net_exit();
 out_native:
 	dmm_native_exit();
 out_sock:
@@ -60,8 +60,8 @@ static void __exit dmm_exit(void)
 	dmm_family_exit();
 	dmm_native_drain();
 	dmm_netlink_exit();
-	dmm_net_exit();
 	dmm_policy_module_exit();
+	dmm_net_exit();
 	dmm_native_exit();
 	dmm_sock_exit();
 	dmm_options_exit();
