@@ -73,7 +73,7 @@ static struct net_proto_family dmm_family = {
 /*
  * IPPROTO_DMM: inet_create() makes the sock from a copy of the native
  * protocol, whose init turns it into the native one.  The copy is never
- * registered: it shares the native one's slab and accounting.
+ * registered: it shares the native one's slab, accounting and name.
  *
  * inet_create() may still fail behind init (a BPF program says no) and then
  * frees the sock without a call to our operations: until the socket is used,
@@ -116,7 +116,6 @@ void dmm_family_settle(struct sock *sk)
 static void protosw_fill(unsigned int v6, const struct dmm_native *n)
 {
 	dmm_prots[v6] = *n->prot;
-	strscpy(dmm_prots[v6].name, v6 ? "DMMv6" : "DMM", sizeof(dmm_prots[v6].name));
 	dmm_prots[v6].owner = THIS_MODULE;
 	dmm_prots[v6].init = prot_init_sock;
 	dmm_protosws[v6] = (struct inet_protosw) {
