@@ -4,37 +4,31 @@
 #   $B/bin           programs and scripts of the project, in PATH in the VM and in tests
 #   $B/lib           libraries, in LD_LIBRARY_PATH there
 #   $B/kmod-KERNEL   dmm.ko for each KERNEL
-#   $B/selftests     compiled tests
+#   $B/selftests     compiled tests: vm/ need the module, host/ do not; bin/ are programs that tests use
 #   $B/obj           object files
 #
 # A directory that has something to build says so in its module.mk, included below. It may add to
 #   PROGS      programs, linked from the objects, libraries and $(LDLIBS) of their rule: $B/bin/NAME
 #   LIBS       libraries: $B/lib/NAME
 #   SCRIPTS    scripts that are installed as they are
-#   HEADERS    headers that are installed, below lib/include
-#   TESTBINS   compiled tests and their helpers, not installed
+#   HEADERS    headers that are installed, by their name below lib/include or uapi
+#   TESTBINS   compiled tests and benchmarks, not installed
 # and states prerequisites and target-specific variables of these, for example
 #   PROGS += $B/bin/dmmfoo
 #   $B/bin/dmmfoo: $(call objs,tools/dmmfoo) $B/lib/libdmm.so
 #   $B/bin/dmmfoo: LDLIBS = $(NL_LIBS)
+# with "override", if make is to add to CFLAGS, CPPFLAGS or LDFLAGS also when the user gave his own.
 
-B	 := build
-KERNELS	 := 6.1 6.12
-PREFIX	 := /usr/local
-CFLAGS	 := -O2 -g
-WARN	 := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
-DESTDIR	 :=
-
-bindir	 := $(DESTDIR)$(PREFIX)/bin
-libdir	 := $(DESTDIR)$(PREFIX)/lib
-incdir	 := $(DESTDIR)$(PREFIX)/include
-mandir	 := $(DESTDIR)$(PREFIX)/share/man
+B	:= build
+KERNELS	:= 6.1 6.12
+PREFIX	:= /usr/local
+DESTDIR	:=
+CFLAGS	?= -O2 -g
 
 # SANITIZE=address,undefined (with a B of its own) builds user space with these sanitizers.
-sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-override CFLAGS	 += -std=gnu11 $(WARN) $(sanitize)
-override CPPFLAGS += -D_GNU_SOURCE -Iuapi -Ilib/include
-override LDFLAGS += $(sanitize)
+ccflags	 := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
+ccflags	 += $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+cppflags := -D_GNU_SOURCE -Iuapi -Ilib/include
 NL_CFLAGS = $(shell pkg-config --cflags libnl-genl-3.0)
 NL_LIBS	  = $(shell pkg-config --libs libnl-genl-3.0)
 
@@ -45,41 +39,59 @@ objs = $(patsubst %.c,$B/obj/%.o,$(wildcard $(1)/*.c))
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-PROGS :=
-LIBS :=
-SCRIPTS :=
-HEADERS :=
+PROGS	 :=
+LIBS	 :=
+SCRIPTS	 :=
+HEADERS	 := $(wildcard uapi/linux/*.h)
 TESTBINS :=
 include $(wildcard $(addsuffix /module.mk,lib lib/* tools tools/* selftests selftests/*))
 
-installed_scripts := $(addprefix $B/bin/,$(notdir $(SCRIPTS)))
+scripts := $(addprefix $B/bin/,$(notdir $(SCRIPTS)))
 
-.PHONY: all kmod user deps
-all: kmod user		## build the module for both kernels, libraries, tools
-user: $(PROGS) $(LIBS) $(installed_scripts) $(TESTBINS)
+.PHONY: demo check check-debug bench vm all user kmod install uninstall clean FORCE
+
+demo: all $B/.deps-demo		## unmodified programs routed by policy, shown in the VM
+	tools/demo/run
+
+check: $B/.deps-check		## static checks, host tests, and all tests in the VM on both kernels
+	selftests/run
+
+check-debug: $B/.deps-debug	## the same tests on a kernel with KASAN, lockdep and kmemleak
+	selftests/run --kernel debug
+
+bench: all $B/.deps-bench	## AF_DMM against AF_INET, as a table in doc/performance.md
+	tools/bench/run
+
+vm: user			## an interactive shell in the VM (KERNEL=6.1|6.12|debug)
+	@$(MAKE) $B/kmod-$(or $(KERNEL),6.12)/dmm.ko
+	tools/vm/run --kernel $(or $(KERNEL),6.12) -- bash
+
+all: kmod user			## the module for both kernels, libraries, tools
+user: $(PROGS) $(LIBS) $(scripts) $(TESTBINS)
 kmod: $(KERNELS:%=$B/kmod-%/dmm.ko)
 
-# Packages that the goals need; a stamp keeps the question off the common path.
-deps: $B/.deps-vm
+clean:				## remove build/
+	rm -rf $B
+
+# The Debian packages that a goal needs; a stamp keeps the question off the common path.
 .SECONDARY:
 $B/.deps-%: tools/deps
 	tools/deps $*
 	@mkdir -p $(@D) && touch $@
 
+# User space
+
 $B/obj/%.o: %.c | $B/.deps-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(cppflags) $(ccflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$B/obj/%.o: $B/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-LINK = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(filter %.so,$^) $(LDLIBS)
+LINK = $(CC) $(ccflags) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(filter %.so,$^) $(LDLIBS)
 
 $(PROGS) $(TESTBINS):
 	@mkdir -p $(@D)
 	$(LINK)
 
+# Inherited by the objects they are made of.
 $(filter %.so,$(LIBS)): override CFLAGS += -fPIC
 $(filter %.so,$(LIBS)):
 	@mkdir -p $(@D)
@@ -89,33 +101,57 @@ $(filter %.a,$(LIBS)):
 	@mkdir -p $(@D)
 	$(AR) rcs $@ $(filter %.o,$^)
 
-define script_rule
-$B/bin/$(notdir $(1)): $(1)
-	@mkdir -p $$(@D)
-	install -m 755 $$< $$@
-endef
-$(foreach s,$(SCRIPTS),$(eval $(call script_rule,$s)))
+$(scripts): $B/bin/%:
+	@mkdir -p $(@D)
+	install -m 755 $< $@
+$(foreach script,$(SCRIPTS),$(eval $B/bin/$(notdir $(script)): $(script)))
 
 -include $(shell find $B/obj -name '*.d' 2>/dev/null)
 
 # The module is built outside kmod/, in a directory of links to its sources. The recipe always runs: Kbuild knows what is
-# out of date.
+# out of date. "running" is the kernel of this machine. Type information (BTF) cannot be had everywhere: left out.
+headers = $(if $(filter running,$(1)),/lib/modules/$$(uname -r)/build,$$(tools/vm/kernel $(1))/build)
+kbuild	= $(MAKE) --no-print-directory -C $(call headers,$(1)) M=$(abspath $B/kmod-$(1)) \
+	  CONFIG_DEBUG_INFO_BTF_MODULES= $(KMOD_FLAGS)
+
 $B/kmod-%/dmm.ko: FORCE | $B/.deps-vm
 	@mkdir -p $(@D)
 	@ln -sfr kmod/Kbuild $(wildcard kmod/*.[ch]) $(@D)
 	@ln -sfnr uapi $B/uapi
-	@dir=$$(tools/vm/kernel $*) && $(MAKE) --no-print-directory -C $$dir/build M=$(CURDIR)/$(@D) $(KMOD_FLAGS) modules
-	@$(if $(KMOD_FLAGS),,tools/vm/modules $* $@)
+	@+$(call kbuild,$*) modules
+	@$(if $(KMOD_FLAGS)$(filter running,$*),,tools/vm/modules $* $@)
 
-.PHONY: FORCE
-FORCE:
+# Installation. The module goes to the running kernel, if its headers are here.
 
-.PHONY: vm check check-debug demo bench clean
-vm: kmod user		## an interactive shell in the VM (KERNEL=6.1|6.12|debug)
-	tools/vm/run --kernel $(or $(KERNEL),6.12) -- bash
-check:			## static checks, host tests, and all tests in the VM on both kernels
-	selftests/run
-check-debug:		## the same tests on a kernel with KASAN, lockdep and kmemleak
-	selftests/run --kernel debug
-clean:			## remove build/
-	rm -rf $B
+bindir := $(DESTDIR)$(PREFIX)/bin
+libdir := $(DESTDIR)$(PREFIX)/lib
+incdir := $(DESTDIR)$(PREFIX)/include
+mandir := $(DESTDIR)$(PREFIX)/share/man
+manuals	  := $(wildcard doc/man/*.[1-9])
+libraries := $(filter %.so %.a,$(LIBS))
+soname	   = $$(readelf -d $(1) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+
+install: user			## programs, libraries, headers, manual pages, and dmm.ko for the running kernel
+	install -d $(bindir) $(libdir)
+	install -m 755 $(PROGS) $(scripts) $(bindir)
+	install -m 644 $(libraries) $(libdir)
+	@cd $(libdir) && for lib in $(notdir $(filter %.so,$(libraries))); do \
+		[ $(call soname,$$lib) = $$lib ] || ln -sf $$lib $(call soname,$$lib); done
+	@for header in $(HEADERS); do \
+		install -D -m 644 $$header $(incdir)/$$(echo $$header | sed 's,^\(lib/include\|uapi\)/,,'); done
+	@for page in $(manuals); do install -D -m 644 $$page $(mandir)/man$${page##*.}/$${page##*/}; done
+	@if [ -e /lib/modules/$$(uname -r)/build ]; then \
+		$(MAKE) $B/kmod-running/dmm.ko && \
+		$(call kbuild,running) INSTALL_MOD_PATH=$(DESTDIR) modules_install; \
+	else \
+		echo "no headers of kernel $$(uname -r) here: dmm.ko is not installed"; \
+	fi
+	$(if $(DESTDIR),,ldconfig)
+
+uninstall:			## what install installed
+	rm -f $(addprefix $(bindir)/,$(notdir $(PROGS) $(scripts)))
+	rm -f $(addprefix $(libdir)/,$(notdir $(LIBS)))
+	rm -f $(addprefix $(incdir)/,$(patsubst uapi/%,%,$(patsubst lib/include/%,%,$(HEADERS))))
+	rm -f $(foreach page,$(manuals),$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(DESTDIR)/lib/modules/*/updates/dmm.ko*
+	$(if $(DESTDIR),,depmod)
