@@ -117,6 +117,19 @@ int dmm_table_walk(struct dmm_table *table, dmm_change_fn fn, void *arg);
 /* Origins that occur in it, as bits. */
 unsigned int dmm_table_origins(struct dmm_table *table);
 
+enum dmm_finding {
+	DMM_FINDING_SHADOWED,	/* the other rule takes all that this one would */
+	DMM_FINDING_OVERLAP,	/* only their age says which of the two is tried first */
+	DMM_FINDING_GAVE_UP,	/* too many rules from here on to look for overlaps */
+};
+
+/* @rule is what was found, @other (NULL for GAVE_UP) goes before it. */
+typedef int (*dmm_finding_fn)(void *arg, enum dmm_finding what, const struct dmm_change *rule,
+			      const struct dmm_change *other);
+
+/* Look for what is odd; @masks: different combinations of keys, of which the kernel takes 64. */
+int dmm_table_check(struct dmm_table *table, unsigned int *masks, dmm_finding_fn fn, void *arg);
+
 /**
  * dmm_table_diff() - the changes that lead from one table to another
  * @from:	the kernel's

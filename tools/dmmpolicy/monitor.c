@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dmmpolicy: changes and decisions as they happen. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dmmpolicy.h"
+
+static const char *event_name(unsigned int cmd)
+{
+	switch (cmd) {
+	case DMM_CMD_ZONE_ADD:
+		return "zone-add";
+	case DMM_CMD_ZONE_DEL:
+		return "zone-del";
+	case DMM_CMD_SET_ADD:
+		return "set-add";
+	case DMM_CMD_SET_DEL:
+		return "set-del";
+	case DMM_CMD_RULE_ADD:
+		return "rule-add";
+	case DMM_CMD_RULE_DEL:
+		return "rule-del";
+	case DMM_CMD_TXN_COMMIT:
+		return "commit";
+	case DMM_CMD_DECISION_GET:
+		return "decision";
+	default:
+		return NULL;
+	}
+}
+
+static void print_json(const struct dmm_object *obj, const char *name)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "event", json_string(name));
+	json_object_update_missing_new(json, json_of(obj->cmd, obj->has));
+	json_dumpf(json, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(json);
+}
+
+static bool has(const struct dmm_decision *d, unsigned int attr)
+{
+	return d->has & DMM_HAS(attr);
+}
+
+static void print_endpoint(const struct dmm_prefix *addr, unsigned int port)
+{
+	char text[64];
+
+	dmm_prefix_format(text, sizeof(text), addr);
+	printf(addr->family == AF_INET6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+static void print_decision(const struct dmm_decision *d)
+{
+	const char *role = dmm_role_name(d->role), *reason = dmm_reason_name(d->reason);
+
+	printf("decision %s %s ", role ? role : "?", d->type == SOCK_STREAM ? "tcp" : "udp");
+	if (has(d, DMM_A_DECISION_SRC))
+		print_endpoint(&d->src, d->sport);
+	if (has(d, DMM_A_DECISION_DST) && d->role != DMM_ROLE_LISTEN) {
+		printf(" > ");
+		print_endpoint(&d->dst, d->dport);
+	}
+	printf(" uid %u pid %u", d->uid, d->pid);
+	if (has(d, DMM_A_DECISION_COMM))
+		printf(" comm \"%s\"", d->comm);
+	if (has(d, DMM_A_DECISION_STACK))
+		printf(" stack %s", d->stack);
+	printf(" reason %s", reason ? reason : "?");
+	if (has(d, DMM_A_DECISION_RULE))
+		printf(" rule %u prio %u", d->rule, d->prio);
+	if (d->error)
+		printf(" error \"%s\"", strerror(d->error));
+	printf(" cookie %llu gen %llu\n", (unsigned long long)d->cookie,
+	       (unsigned long long)d->gen);
+}
+
+/* A zone or set as in the language, a rule with its id. */
+static void print_change(const struct dmm_object *obj)
+{
+	struct dmm_change ch = { .cmd = obj->cmd };
+	char *text;
+
+	if (obj->cmd == DMM_CMD_RULE_ADD || obj->cmd == DMM_CMD_RULE_DEL) {
+		printf(obj->cmd == DMM_CMD_RULE_ADD ? "rule add " : "rule del ");
+		print_rule(obj->rule, false);
+		putchar('\n');
+		return;
+	}
+	if (obj->cmd == DMM_CMD_SET_ADD || obj->cmd == DMM_CMD_SET_DEL)
+		ch.set = *obj->set;
+	else
+		ch.zone = *obj->zone;
+	text = text_of_change(&ch);
+	puts(text);
+	free(text);
+}
+
+static int print_event(void *arg, const struct dmm_object *obj)
+{
+	const struct app *app = arg;
+	const char *name = event_name(obj->cmd);
+
+	if (!name)
+		return 0;
+	if (app->json)
+		print_json(obj, name);
+	else if (obj->cmd == DMM_CMD_DECISION_GET)
+		print_decision(obj->decision);
+	else if (obj->cmd == DMM_CMD_TXN_COMMIT)
+		printf("commit gen %llu\n", (unsigned long long)obj->txn->gen);
+	else
+		print_change(obj);
+	return 0;
+}
+
+static void print_lost(const struct app *app)
+{
+	puts(app->json ? "{\"event\":\"lost\"}" : "# events were lost");
+}
+
+static int subscribe(struct app *app, bool policy, bool decision)
+{
+	int err = 0;
+
+	if (policy)
+		err = dmm_subscribe(app->client, DMM_MCGRP_POLICY);
+	if (!err && decision)
+		err = dmm_subscribe(app->client, DMM_MCGRP_DECISION);
+	return err;
+}
+
+int cmd_monitor(struct app *app, int argc, char **argv)
+{
+	const char *what = argc ? argv[0] : "all";
+	bool policy = !strcmp(what, "rule") || !strcmp(what, "all");
+	bool decision = !strcmp(what, "decision") || !strcmp(what, "all");
+	int err, ret;
+
+	if (argc > 1 || !(policy || decision))
+		return no_more_words(argc - (policy || decision), argv + (policy || decision));
+	ret = need_client(app);
+	if (ret != EXIT_OK)
+		return ret;
+	/* Those who wait for an event must see it at once, and that we listen. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	err = subscribe(app, policy, decision);
+	while (!err) {
+		err = dmm_events(app->client, print_event, app);
+		if (err == -ENOBUFS) {
+			print_lost(app);
+			err = 0;
+		}
+	}
+	return print_client_error(app, err);
+}
