@@ -24,7 +24,7 @@
 #include "compat.h"
 
 /* Rules that a listen() looks through for one that lets some remote in. */
-#define DMM_LISTENABLE_WALK	65536
+#define DMM_PER_REMOTE_WALK	65536
 
 /* DMM_W_FLAGS */
 #define FLAGS_ROLE(role)	(role)
@@ -334,27 +334,32 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
 }
 
 /*
- * Is there a rule before @rank that takes connections from some remote?  If
- * there are too many to look through, say yes: it is the safe answer, for each
- * connection is decided again.
+ * May a rule before @rule, which decides a listener, decide otherwise for some
+ * remote?  For a refusal that is one that lets remotes in, for a listener that
+ * would be given away any.  If there are too many to look through, say yes: it
+ * is the safe answer, for each connection is decided again.
  */
-static bool lets_some_in(const struct dmm_lookup *l, u64 rank)
+static bool depends_on_remote(const struct dmm_lookup *l,
+			      const struct dmm_rule *rule)
 {
+	bool refused = rule->action.verdict == DMM_VERDICT_REJECT;
+	const struct dmm_rule *other;
 	unsigned int n = 0;
-	struct dmm_rule *rule;
 
-	list_for_each_entry_rcu(rule, l->view->listenable, listenable) {
-		if (++n > DMM_LISTENABLE_WALK)
+	list_for_each_entry_rcu(other, l->view->per_remote, per_remote) {
+		if (++n > DMM_PER_REMOTE_WALK)
 			return true;
-		if (rule->rank < rank &&
-		    dmm_visible(&rule->obj, l->view->gen) &&
-		    !dmm_rule_mismatch(rule, l, ~DMM_KEYS_REMOTE))
+		if (other->rank < rule->rank &&
+		    !(refused && other->action.verdict == DMM_VERDICT_REJECT) &&
+		    dmm_visible(&other->obj, l->view->gen) &&
+		    !dmm_rule_mismatch(other, l, ~DMM_KEYS_REMOTE))
 			return true;
 	}
 	return false;
 }
 
-static bool may_refuse(const struct dmm_rule *rule)
+/* A plain listener is kept, so its connections are decided anyway. */
+static bool is_final(const struct dmm_rule *rule)
 {
 	return rule->action.verdict == DMM_VERDICT_REJECT ||
 	       rule->action.flags & DMM_RULE_F_STRICT;
@@ -374,8 +379,8 @@ struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 		return NULL;
 	dmm_lookup_init(&l, p, view, flow);
 	rule = match(&l, true);
-	if (rule && may_refuse(rule))
-		*open = lets_some_in(&l, rule->rank);
+	if (rule && is_final(rule))
+		*open = depends_on_remote(&l, rule);
 	return rule;
 }
 
@@ -503,10 +508,9 @@ static u32 remote_keys(const struct dmm_rule *rule)
 	return remote;
 }
 
-static bool is_listenable(const struct dmm_rule *rule)
+static bool is_per_remote(const struct dmm_rule *rule)
 {
-	return rule->remote && rule->role != DMM_ROLE_CONNECT &&
-	       rule->action.verdict != DMM_VERDICT_REJECT;
+	return rule->remote && rule->role != DMM_ROLE_CONNECT;
 }
 
 /* Tuples. */
@@ -699,8 +703,8 @@ int dmm_classify_link(struct dmm_policy *p, struct dmm_rule *rule,
 	rule->cell = cell;
 	rb_add_cached(&rule->in_tuple, &tuple->rules, rank_less);
 	cell_insert(cell, rule);
-	if (is_listenable(rule))
-		list_add_rcu(&rule->listenable, &p->listenable);
+	if (is_per_remote(rule))
+		list_add_rcu(&rule->per_remote, &p->per_remote);
 	return 0;
 }
 
@@ -722,8 +726,8 @@ void dmm_classify_retire(struct dmm_policy *p, struct dmm_rule *rule)
 void dmm_classify_unlink(struct dmm_policy *p, struct dmm_rule *rule)
 {
 	list_del_rcu(&rule->link);
-	if (is_listenable(rule))
-		list_del_rcu(&rule->listenable);
+	if (is_per_remote(rule))
+		list_del_rcu(&rule->per_remote);
 	cell_put(p, rule->cell);
 }
 

@@ -168,7 +168,8 @@ static void choose_stack(const struct dmm_action *action, u8 role, bool listenin
 			continue;
 		reason = *want ? DMM_REASON_APP_DENIED :
 			 i ? DMM_REASON_FALLBACK :
-			 strict && listening ? DMM_REASON_STRICT_KERNEL :
+			 strict && listening && !d->open ?
+				DMM_REASON_STRICT_KERNEL :
 			 DMM_REASON_RULE;
 		take(d, reason, action->stacks[i]);
 		return;

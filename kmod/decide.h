@@ -13,8 +13,9 @@ struct sockaddr;
  * @verdict:	enum dmm_verdict
  * @reason:	enum dmm_reason
  * @err:	0, or the negative error that the call returns
- * @open:	a refusal that holds only for some remotes: listen() goes ahead
- *		and accept() decides each connection
+ * @open:	of a listener: for some remotes a rule before this one may
+ *		decide otherwise, so listen() goes ahead and accept() decides
+ *		each connection
  * @rule:	id of the rule, 0 for the built-in last rule
  * @prio:	its priority
  * @gen:	generation of the table

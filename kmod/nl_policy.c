@@ -409,10 +409,15 @@ static int zone_add_change(struct dmm_policy *p, void *arg,
 {
 	struct genl_info *info = arg;
 	struct nlattr **tb = info->attrs;
-	const char *name = nla_data(tb[DMM_A_ZONE_NAME]);
-	struct dmm_zone *zone = dmm_zone_find(p, name);
+	const char *name;
+	struct dmm_zone *zone;
 	int err;
 
+	err = need_name(info, DMM_A_ZONE_NAME) ?: check_prefixes(info);
+	if (err)
+		return err;
+	name = nla_data(tb[DMM_A_ZONE_NAME]);
+	zone = dmm_zone_find(p, name);
 	err = check_not_builtin(zone, info);
 	if (err)
 		return err;
@@ -430,9 +435,7 @@ static int zone_add_change(struct dmm_policy *p, void *arg,
 
 int dmm_nl_zone_add_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = need_name(info, DMM_A_ZONE_NAME) ?: check_prefixes(info);
-
-	return err ?: change(info, zone_add_change);
+	return change(info, zone_add_change);
 }
 
 static int zone_del_change(struct dmm_policy *p, void *arg,
@@ -440,9 +443,13 @@ static int zone_del_change(struct dmm_policy *p, void *arg,
 {
 	struct genl_info *info = arg;
 	struct nlattr **tb = info->attrs;
-	struct dmm_zone *zone = dmm_zone_find(p, nla_data(tb[DMM_A_ZONE_NAME]));
+	struct dmm_zone *zone;
 	int err;
 
+	err = need_name(info, DMM_A_ZONE_NAME) ?: check_prefixes(info);
+	if (err)
+		return err;
+	zone = dmm_zone_find(p, nla_data(tb[DMM_A_ZONE_NAME]));
 	if (!zone) {
 		NL_SET_ERR_MSG_ATTR(extack, tb[DMM_A_ZONE_NAME], "no such zone");
 		return -ENOENT;
@@ -462,9 +469,7 @@ static int zone_del_change(struct dmm_policy *p, void *arg,
 
 int dmm_nl_zone_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = need_name(info, DMM_A_ZONE_NAME) ?: check_prefixes(info);
-
-	return err ?: change(info, zone_del_change);
+	return change(info, zone_del_change);
 }
 
 /**
@@ -657,39 +662,6 @@ int dmm_nl_zone_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* Port sets. */
 
-/* What a request to add a set says, and the ports that it has. */
-struct set_add {
-	struct genl_info *info;
-	struct dmm_set_ports *ports;
-};
-
-static int set_add_change(struct dmm_policy *p, void *arg,
-			  struct netlink_ext_ack *extack)
-{
-	struct set_add *add = arg;
-	struct nlattr **tb = add->info->attrs;
-	const char *name = nla_data(tb[DMM_A_SET_NAME]);
-	struct dmm_set *set = dmm_set_find(p, name);
-	int err;
-
-	if (set && !(add->info->nlhdr->nlmsg_flags & NLM_F_REPLACE)) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[DMM_A_SET_NAME],
-				    "the port set exists");
-		return -EEXIST;
-	}
-	if (!set)
-		set = dmm_set_create(p, name, get_origin(tb[DMM_A_SET_ORIGIN]),
-				     extack);
-	if (IS_ERR(set))
-		return PTR_ERR(set);
-	err = check_origin(&set->name, tb[DMM_A_SET_ORIGIN], extack);
-	if (err)
-		return err;
-	dmm_set_replace(p, set, add->ports);
-	add->ports = NULL;
-	return 0;
-}
-
 static struct dmm_set_ports *get_set_ports(struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[DMM_A_SET_RANGES];
@@ -714,21 +686,51 @@ static struct dmm_set_ports *get_set_ports(struct genl_info *info)
 	return ports;
 }
 
-int dmm_nl_set_add_doit(struct sk_buff *skb, struct genl_info *info)
+/* The set that a request to add is about. */
+static struct dmm_set *get_set(struct dmm_policy *p, struct genl_info *info)
 {
-	struct set_add add = { .info = info };
+	const struct nlattr *name = info->attrs[DMM_A_SET_NAME];
+	const struct nlattr *origin = info->attrs[DMM_A_SET_ORIGIN];
+	struct dmm_set *set = dmm_set_find(p, nla_data(name));
+	int err;
+
+	if (!set)
+		return dmm_set_create(p, nla_data(name), get_origin(origin),
+				      info->extack);
+	if (!(info->nlhdr->nlmsg_flags & NLM_F_REPLACE)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, name, "the port set exists");
+		return ERR_PTR(-EEXIST);
+	}
+	err = check_origin(&set->name, origin, info->extack);
+	return err ? ERR_PTR(err) : set;
+}
+
+static int set_add_change(struct dmm_policy *p, void *arg,
+			  struct netlink_ext_ack *extack)
+{
+	struct genl_info *info = arg;
+	struct dmm_set_ports *ports;
+	struct dmm_set *set;
 	int err;
 
 	err = need_name(info, DMM_A_SET_NAME);
 	if (err)
 		return err;
-	add.ports = get_set_ports(info);
-	if (IS_ERR(add.ports))
-		return PTR_ERR(add.ports);
-	err = dmm_policy_change(policy_of(info), info->snd_portid,
-				set_add_change, &add, info->extack);
-	kfree(add.ports);
-	return err;
+	ports = get_set_ports(info);
+	if (IS_ERR(ports))
+		return PTR_ERR(ports);
+	set = get_set(p, info);
+	if (IS_ERR(set)) {
+		kfree(ports);
+		return PTR_ERR(set);
+	}
+	dmm_set_replace(p, set, ports);
+	return 0;
+}
+
+int dmm_nl_set_add_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change(info, set_add_change);
 }
 
 static int set_del_change(struct dmm_policy *p, void *arg,
@@ -736,9 +738,13 @@ static int set_del_change(struct dmm_policy *p, void *arg,
 {
 	struct genl_info *info = arg;
 	const struct nlattr *attr = info->attrs[DMM_A_SET_NAME];
-	struct dmm_set *set = dmm_set_find(p, nla_data(attr));
+	struct dmm_set *set;
 	int err;
 
+	err = need_name(info, DMM_A_SET_NAME);
+	if (err)
+		return err;
+	set = dmm_set_find(p, nla_data(attr));
 	if (!set) {
 		NL_SET_ERR_MSG_ATTR(extack, attr, "no such port set");
 		return -ENOENT;
@@ -751,9 +757,7 @@ static int set_del_change(struct dmm_policy *p, void *arg,
 
 int dmm_nl_set_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	int err = need_name(info, DMM_A_SET_NAME);
-
-	return err ?: change(info, set_del_change);
+	return change(info, set_del_change);
 }
 
 static int fill_set(const struct dmm_nl_msg *m, const struct dmm_set *set,

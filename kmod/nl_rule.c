@@ -462,24 +462,13 @@ static int parse_action(const struct rule_add *add)
 	return check_action(add) ?: parse_stacks(add) ?: parse_opts(add);
 }
 
-static int parse_rule(struct rule_add *add)
+/* All but what depends on other objects. */
+static int parse_rule(const struct rule_add *add)
 {
-	struct rule_room room;
-	int err;
-
-	err = measure(add, &room);
-	if (err)
-		return err;
-	add->rule = alloc_rule(&room);
-	if (!add->rule)
-		return -ENOMEM;
-	err = parse_place(add) ?: parse_kind(add) ?:
+	return parse_place(add) ?: parse_kind(add) ?:
 	      parse_end(add, DMM_SRC) ?: parse_end(add, DMM_DST) ?:
 	      parse_uid(add) ?: parse_gid(add) ?: parse_cgroup(add) ?:
 	      parse_mark(add) ?: parse_names(add) ?: parse_action(add);
-	if (err)
-		dmm_rule_free(add->rule);
-	return err;
 }
 
 /*
@@ -545,23 +534,33 @@ static int resolve_set(struct dmm_policy *p, const struct rule_add *add, int end
 	return -ENOENT;
 }
 
+static int resolve(struct dmm_policy *p, const struct rule_add *add)
+{
+	return resolve_zone(p, add, DMM_SRC) ?: resolve_set(p, add, DMM_SRC) ?:
+	       resolve_zone(p, add, DMM_DST) ?: resolve_set(p, add, DMM_DST);
+}
+
 static int rule_add_change(struct dmm_policy *p, void *arg,
 			   struct netlink_ext_ack *extack)
 {
 	struct rule_add *add = arg;
+	struct rule_room room;
 	struct dmm_rule *rule;
-	int end, err;
+	int err;
 
-	for (end = DMM_SRC; end <= DMM_DST; end++) {
-		err = resolve_zone(p, add, end) ?: resolve_set(p, add, end);
-		if (err)
-			return err;
-	}
-	rule = add->rule;
-	add->rule = NULL;
-	err = dmm_rule_insert(p, rule, extack);
+	err = measure(add, &room);
 	if (err)
 		return err;
+	rule = alloc_rule(&room);
+	if (!rule)
+		return -ENOMEM;
+	add->rule = rule;
+	err = parse_rule(add) ?: resolve(p, add) ?:
+	      dmm_rule_insert(p, rule, extack);
+	if (err) {
+		dmm_rule_free(rule);
+		return err;
+	}
 	add->id = rule->id;
 	if (rule->action.opts.set & DMM_OPT_CC)
 		strscpy(p->txn.cc, rule->action.opts.cc, sizeof(p->txn.cc));
@@ -587,6 +586,7 @@ static int echo_id(struct genl_info *info, u32 id)
 
 int dmm_nl_rule_add_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct dmm_policy *p = &dmm_net(genl_info_net(info))->policy;
 	struct rule_add add = {
 		.info = info,
 		.tb = info->attrs,
@@ -595,16 +595,14 @@ int dmm_nl_rule_add_doit(struct sk_buff *skb, struct genl_info *info)
 	};
 	int err;
 
-	err = parse_rule(&add);
-	if (err)
+	err = check_cc(&add);
+	if (err) {
+		dmm_policy_doom(p, info->snd_portid);
 		return err;
-	err = check_cc(&add) ?:
-	      dmm_policy_change(&dmm_net(genl_info_net(info))->policy,
-				info->snd_portid, rule_add_change, &add,
+	}
+	err = dmm_policy_change(p, info->snd_portid, rule_add_change, &add,
 				info->extack);
-	if (add.rule)
-		dmm_rule_free(add.rule);
-	/* No id: the transaction is doomed already. */
+	/* No id: the transaction was doomed before. */
 	if (!err && add.id && info->nlhdr->nlmsg_flags & NLM_F_ECHO)
 		err = echo_id(info, add.id);
 	return err;

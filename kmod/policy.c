@@ -210,7 +210,7 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
 	view->use_local = p->zone_local->name.refs;
 	view->prefixes = &p->prefixes;
-	view->listenable = &p->listenable;
+	view->per_remote = &p->per_remote;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);
 	view->nr_len6 = list_lengths(view->len6, count->len6, 128);
 	dmm_classify_view(p, view);
@@ -378,6 +378,20 @@ out_leave:
 	return err;
 }
 
+static void txn_doom(struct dmm_policy *p)
+{
+	undo(p);
+	p->txn.doomed = true;
+}
+
+void dmm_policy_doom(struct dmm_policy *p, u32 portid)
+{
+	enter(p);
+	if (txn_is_of(&p->txn, portid))
+		txn_doom(p);
+	leave(p);
+}
+
 static int txn_open(struct dmm_policy *p, u32 portid, const u64 *base,
 		    struct netlink_ext_ack *extack)
 {
@@ -410,8 +424,7 @@ int dmm_policy_begin(struct dmm_policy *p, u32 portid, const u64 *base,
 	uncancel(p, portid);
 	if (txn_is_of(&p->txn, portid)) {
 		NL_SET_ERR_MSG(extack, "this socket's transaction is open already");
-		undo(p);
-		p->txn.doomed = true;
+		txn_doom(p);
 		err = -EALREADY;
 	} else {
 		err = txn_open(p, portid, base, extack);
@@ -562,7 +575,7 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	xa_init_flags(&p->ids, XA_FLAGS_ACCOUNT);
 	p->next_rule = 1;
 	INIT_LIST_HEAD(&p->tuples);
-	INIT_LIST_HEAD(&p->listenable);
+	INIT_LIST_HEAD(&p->per_remote);
 	p->seed = get_random_u32();
 	INIT_LIST_HEAD(&p->dying);
 	INIT_LIST_HEAD(&p->gone);

@@ -175,7 +175,7 @@ struct dmm_txn {
  * @ids:	rules by id
  * @next_rule:	id of the next rule
  * @tuples:	one for each mask, in no order
- * @listenable:	rules that let some remotes in, see dmm_policy_match_listen()
+ * @per_remote:	rules that decide listeners' connections by their remote
  * @count:	of the generation that the open transaction prepares
  * @seed:	of the hashes of names in rules
  * @dying:	deleted objects that decisions under way may still see
@@ -203,7 +203,7 @@ struct dmm_policy {
 	struct xarray ids;
 	u32 next_rule;
 	struct list_head tuples;
-	struct list_head listenable;
+	struct list_head per_remote;
 	struct dmm_counts count;
 	u32 seed;
 
@@ -244,8 +244,9 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
  * @p:		the policy
  * @flow:	the flow, whose remote end does not count
  * @gen:	the generation that decided
- * @open:	some remote may be let in by a rule before the one returned: a
- *		refusal must wait for the connections
+ * @open:	a rule before the one returned may decide otherwise for some
+ *		remote: a refusal, or giving the listener away, must wait for
+ *		the connections
  *
  * Rules with remote keys do not decide here: each connection is decided again
  * when it is there.

@@ -208,10 +208,8 @@ int dmm_rule_insert(struct dmm_policy *p, struct dmm_rule *rule,
 {
 	int err = index_rule(p, rule, extack);
 
-	if (err) {
-		dmm_rule_free(rule);
+	if (err)
 		return err;
-	}
 	p->next_rule++;
 	dmm_obj_add(p, &rule->obj);
 	return 0;

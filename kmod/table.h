@@ -193,7 +193,7 @@ enum { DMM_SRC, DMM_DST };
  * @check:	those that its cell does not imply
  * @remote:	those that only the remote end can answer
  * @cell:	the cell that it is in
- * @listenable:	in dmm_policy
+ * @per_remote:	in dmm_policy
  * @by_rank:	in dmm_policy
  * @in_tuple:	in its tuple, by rank
  * @ports:	port keys, or NULL
@@ -236,7 +236,7 @@ struct dmm_rule {
 	atomic64_t hits;
 
 	struct dmm_cell *cell;
-	struct list_head listenable;
+	struct list_head per_remote;
 	struct rb_node by_rank;
 	struct rb_node in_tuple;
 };
@@ -273,7 +273,7 @@ enum {
  * @levels:	depths of cgroup that some rule uses, bit 0 is depth 1
  * @use_local:	some rule names the zone "local"
  * @prefixes:	of the zones
- * @listenable:	see dmm_policy
+ * @per_remote:	see dmm_policy
  * @nr_len4:	lengths of zone prefixes that there are, AF_INET
  * @nr_len6:	and AF_INET6
  * @len4:	these lengths, longest first
@@ -289,7 +289,7 @@ struct dmm_view {
 	u32 levels;
 	bool use_local;
 	struct rhltable *prefixes;
-	struct list_head *listenable;
+	struct list_head *per_remote;
 	u8 nr_len4;
 	u8 nr_len6;
 	u8 len4[32 + 1];
@@ -349,6 +349,8 @@ typedef int (*dmm_change_fn)(struct dmm_policy *p, void *arg,
  */
 int dmm_policy_change(struct dmm_policy *p, u32 portid, dmm_change_fn change,
 		      void *arg, struct netlink_ext_ack *extack);
+/* Fail the transaction of this socket, if it has one open. */
+void dmm_policy_doom(struct dmm_policy *p, u32 portid);
 /* @base: generation that must be the current one, NULL for any. */
 int dmm_policy_begin(struct dmm_policy *p, u32 portid, const u64 *base,
 		     struct netlink_ext_ack *extack);
@@ -431,11 +433,10 @@ static inline struct dmm_set *dmm_set(struct dmm_name *name)
 
 /* rule.c */
 
-/* Takes over @rule, also when it fails.  All but id and rank is filled in. */
+/* All but id and rank is filled in.  The caller frees it if this fails. */
 int dmm_rule_insert(struct dmm_policy *p, struct dmm_rule *rule,
 		    struct netlink_ext_ack *extack);
 void dmm_rule_free(struct dmm_rule *rule);
-void dmm_rule_delete(struct dmm_policy *p, struct dmm_rule *rule);
 /* By id, in the current generation or in the one being prepared. */
 struct dmm_rule *dmm_rule_find(struct dmm_policy *p, u32 id);
 /* In the order in which they are tried: the first with a rank not below. */
