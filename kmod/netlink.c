@@ -18,6 +18,8 @@ struct genl_family dmm_genl_family __ro_after_init = {
 	.n_ops = ARRAY_SIZE(dmm_nl_ops),
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),
+	/* The core refuses NLM_F_REPLACE from here on; set-add takes it. */
+	.resv_start_op = DMM_CMD_SET_ADD + 1,
 };
 
 int __init dmm_netlink_init(void)
