@@ -208,7 +208,6 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->count = *count;
 	view->keys = used_bits(count->keys, ARRAY_SIZE(count->keys));
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
-	view->use_local = p->zone_local->name.refs;
 	view->prefixes = &p->prefixes;
 	view->per_remote = &p->per_remote;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);

@@ -110,7 +110,7 @@ struct dmm_action {
  * @rules:	rules
  * @masks:	key combinations among them, see classify.c
  * @zones:	zones, the built-in ones not counted
- * @prefixes:	prefixes of all zones, built-in ones included
+ * @prefixes:	prefixes of all zones
  * @sets:	port sets
  * @keys:	rules that use a key, by enum dmm_key_id
  * @levels:	rules that name a cgroup of this depth (first is 1)
@@ -168,6 +168,7 @@ struct dmm_txn {
  * @cancelled:	sockets whose transaction failed to begin or was taken over
  * @zones:	by name
  * @sets:	by name
+ * @zone_loopback: the built-in zone "loopback"
  * @zone_local:	the built-in zone "local"
  * @zone_internet: the built-in zone "internet"
  * @prefixes:	of all zones, by address and length
@@ -196,6 +197,7 @@ struct dmm_policy {
 
 	struct dmm_names zones;
 	struct dmm_names sets;
+	struct dmm_zone *zone_loopback;
 	struct dmm_zone *zone_local;
 	struct dmm_zone *zone_internet;
 	struct rhltable prefixes;

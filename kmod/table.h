@@ -271,7 +271,6 @@ enum {
  * @count:	what it has
  * @keys:	keys that some rule uses, bits by enum dmm_key_id
  * @levels:	depths of cgroup that some rule uses, bit 0 is depth 1
- * @use_local:	some rule names the zone "local"
  * @prefixes:	of the zones
  * @per_remote:	see dmm_policy
  * @nr_len4:	lengths of zone prefixes that there are, AF_INET
@@ -287,7 +286,6 @@ struct dmm_view {
 	struct dmm_counts count;
 	u32 keys;
 	u32 levels;
-	bool use_local;
 	struct rhltable *prefixes;
 	struct list_head *per_remote;
 	u8 nr_len4;

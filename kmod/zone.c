@@ -98,14 +98,17 @@ static const struct dmm_zone *prefix_zone(const struct dmm_view *view,
 	return NULL;
 }
 
-/* Loopback's addresses are local too, but have a zone of their own. */
+static bool is_loopback(u8 family, const struct in6_addr *ip)
+{
+	return family == AF_INET ? ipv4_is_loopback(ip->s6_addr32[3]) :
+				   ipv6_addr_loopback(ip);
+}
+
 static bool is_local(struct net *net, u8 family, const struct in6_addr *ip)
 {
 	if (family == AF_INET)
-		return !ipv4_is_loopback(ip->s6_addr32[3]) &&
-		       inet_addr_type(net, ip->s6_addr32[3]) == RTN_LOCAL;
-	return IS_ENABLED(CONFIG_IPV6) && !ipv6_addr_loopback(ip) &&
-	       ipv6_chk_addr(net, ip, NULL, 0);
+		return inet_addr_type(net, ip->s6_addr32[3]) == RTN_LOCAL;
+	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, ip, NULL, 0);
 }
 
 static bool is_unspecified(u8 family, const struct in6_addr *ip)
@@ -114,9 +117,8 @@ static bool is_unspecified(u8 family, const struct in6_addr *ip)
 }
 
 /*
- * "local" counts as a prefix of full length, behind a configured one; finding
- * out whether an address is local is not free, so it takes part only while a
- * rule names it.
+ * The most specific configured prefix; the built-in zones are for addresses
+ * that no configured zone has.
  */
 const struct dmm_zone *dmm_zone_of(const struct dmm_policy *p,
 				   const struct dmm_view *view, u8 family,
@@ -124,8 +126,6 @@ const struct dmm_zone *dmm_zone_of(const struct dmm_policy *p,
 {
 	const u8 *len = family == AF_INET ? view->len4 : view->len6;
 	u8 nr = family == AF_INET ? view->nr_len4 : view->nr_len6;
-	u8 full = family == AF_INET ? 32 : 128;
-	bool try_local = view->use_local;
 	const struct dmm_zone *zone;
 	struct dmm_addr addr;
 	unsigned int i;
@@ -133,19 +133,14 @@ const struct dmm_zone *dmm_zone_of(const struct dmm_policy *p,
 	if (is_unspecified(family, ip))
 		return NULL;
 	for (i = 0; i < nr; i++) {
-		if (try_local && len[i] < full) {
-			if (is_local(p->net, family, ip))
-				return p->zone_local;
-			try_local = false;
-		}
 		addr_set(&addr, family, len[i], ip);
 		zone = prefix_zone(view, &addr);
 		if (zone)
 			return zone;
 	}
-	if (try_local && is_local(p->net, family, ip))
-		return p->zone_local;
-	return p->zone_internet;
+	if (is_loopback(family, ip))
+		return p->zone_loopback;
+	return is_local(p->net, family, ip) ? p->zone_local : p->zone_internet;
 }
 
 static void zone_name(char out[DMM_NAME_MAX], const struct dmm_zone *zone)
@@ -387,23 +382,6 @@ int dmm_zone_delete(struct dmm_policy *p, struct dmm_zone *zone,
 	return 0;
 }
 
-/* What is built in. */
-
-static int add_builtin_prefixes(struct dmm_policy *p, struct dmm_zone *zone)
-{
-	struct in6_addr loopback4;
-	struct dmm_addr addr;
-	int err;
-
-	ipv6_addr_set_v4mapped(htonl(INADDR_LOOPBACK), &loopback4);
-	addr_set(&addr, AF_INET, 8, &loopback4);
-	err = dmm_prefix_add(p, zone, &addr, NULL);
-	if (err)
-		return err;
-	addr_set(&addr, AF_INET6, 128, &in6addr_loopback);
-	return dmm_prefix_add(p, zone, &addr, NULL);
-}
-
 int dmm_zones_init(struct dmm_policy *p)
 {
 	dmm_names_init(&p->zones, 1);
@@ -412,17 +390,19 @@ int dmm_zones_init(struct dmm_policy *p)
 
 int dmm_zones_add_builtin(struct dmm_policy *p)
 {
+	struct dmm_zone **const zones[] = {
+		&p->zone_loopback, &p->zone_local, &p->zone_internet,
+	};
+	static const char * const names[] = { "loopback", "local", "internet" };
 	struct dmm_zone *zone;
+	unsigned int i;
 
-	zone = dmm_zone_create(p, "loopback", 0, NULL);
-	if (IS_ERR(zone))
-		return PTR_ERR(zone);
-	p->zone_local = dmm_zone_create(p, "local", 0, NULL);
-	if (IS_ERR(p->zone_local))
-		return PTR_ERR(p->zone_local);
-	p->zone_internet = dmm_zone_create(p, "internet", 0, NULL);
-	if (IS_ERR(p->zone_internet))
-		return PTR_ERR(p->zone_internet);
+	for (i = 0; i < ARRAY_SIZE(zones); i++) {
+		zone = dmm_zone_create(p, names[i], 0, NULL);
+		if (IS_ERR(zone))
+			return PTR_ERR(zone);
+		*zones[i] = zone;
+	}
 	p->zones.next_id = DMM_ZONE_FIRST;
-	return add_builtin_prefixes(p, zone);
+	return 0;
 }
