@@ -110,9 +110,9 @@ $(foreach script,$(SCRIPTS),$(eval $B/bin/$(notdir $(script)): $(script)))
 
 # The module is built outside kmod/, in a directory of links to its sources. The recipe always runs: Kbuild knows what is
 # out of date. "running" is the kernel of this machine. Type information (BTF) cannot be had everywhere: left out.
-headers = $(if $(filter running,$(1)),/lib/modules/$$(uname -r)/build,$$(tools/vm/kernel $(1))/build)
-kbuild	= $(MAKE) --no-print-directory -C $(call headers,$(1)) M=$(abspath $B/kmod-$(1)) \
-	  CONFIG_DEBUG_INFO_BTF_MODULES= $(KMOD_FLAGS)
+kernel = $(if $(filter running,$(1)),echo /lib/modules/$$(uname -r),tools/vm/kernel $(1))
+kbuild = dir=$$($(call kernel,$(1))) && $(MAKE) --no-print-directory -C $$dir/build M=$(abspath $B/kmod-$(1)) \
+	 CONFIG_DEBUG_INFO_BTF_MODULES= $(KMOD_FLAGS)
 
 $B/kmod-%/dmm.ko: FORCE | $B/.deps-vm
 	@mkdir -p $(@D)
