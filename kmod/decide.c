@@ -15,16 +15,28 @@ bool dmm_stack_exists(const char *name)
 	return !strcmp(name, dmm_stack_kernel);
 }
 
+/* Length of the word of a stack name that starts here, 0 if there is none. */
+static size_t name_word(const char *s)
+{
+	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+	return islower(*s) || isdigit(*s) ? strspn(s, rest) : 0;
+}
+
+/* NAME or NAME@INSTANCE */
 bool dmm_stack_name_valid(const char *name)
 {
-	const char *p;
+	size_t len = name_word(name), instance;
 
-	if (!islower(name[0]) && !isdigit(name[0]))
+	if (!len)
 		return false;
-	for (p = name; *p; p++)
-		if (!islower(*p) && !isdigit(*p) && !strchr("_.-@", *p))
+	if (name[len] == '@') {
+		instance = name_word(name + len + 1);
+		if (!instance)
 			return false;
-	return p - name < DMM_NAME_MAX;
+		len += 1 + instance;
+	}
+	return !name[len] && len < DMM_NAME_MAX;
 }
 
 static void set_addr(struct in6_addr *to, u8 *family, const struct in6_addr *addr)

@@ -58,7 +58,7 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 
 /* Is a stack of this name there? */
 bool dmm_stack_exists(const char *name);
-/* Is this how a stack may be named? */
+/* Is this how a stack, or an instance of one (NAME@INSTANCE), may be named? */
 bool dmm_stack_name_valid(const char *name);
 
 extern const char dmm_stack_kernel[];
