@@ -9,3 +9,7 @@ TESTBINS  += $(ksft_vm) $(ksft_host) $(ksft_bin)
 
 $(ksft_vm) $(ksft_host) $(ksft_bin): $B/%: $B/obj/%.o
 $(ksft_vm) $(ksft_host) $(ksft_bin): override CPPFLAGS += -Iselftests
+
+ksft_policy := $(filter %/test_policy_lang %/test_policy_table,$(ksft_host))
+$(ksft_policy): $B/lib/libdmm.a
+$(ksft_policy): LDLIBS = $(NL_LIBS)
