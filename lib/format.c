@@ -208,6 +208,8 @@ static void add_zone(struct dmm_text *t, const char *command, const struct dmm_z
 {
 	add_str(t, command, z->name);
 	add_origin(t, z->has & DMM_HAS(DMM_A_ZONE_ORIGIN), z->origin);
+	if (!(z->has & DMM_HAS(DMM_A_ZONE_PREFIXES)))
+		return;
 	for (uint32_t i = 0; i < z->prefixes.nr; i++) {
 		blank(t);
 		add_prefix(t, &z->prefixes.v[i]);

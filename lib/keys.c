@@ -433,10 +433,16 @@ static int take_endpoint(struct dmm_parser *p, struct dmm_explain *e, bool remot
 	return 0;
 }
 
+/* The end that the command does not begin with: the local one of connect, the remote one of listen. */
 static int key_from(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
 {
+	struct dmm_explain *e = obj;
+	bool remote = e->role == DMM_ROLE_LISTEN;
+
 	(void)k;
-	return take_endpoint(p, obj, false);
+	if (e->has & DMM_HAS(remote ? DMM_A_EXPLAIN_DPORT : DMM_A_EXPLAIN_SPORT))
+		return dmm_parse_error(p, "from was given already");
+	return take_endpoint(p, e, remote);
 }
 
 /* What the process has is used where the command says nothing else. */
@@ -518,7 +524,7 @@ static const struct dmm_keyword selector_keys[] = {
 	  .attr = DMM_A_EXPLAIN_##_attr, ##__VA_ARGS__ }
 
 static const struct dmm_keyword explain_keys[] = {
-	KEY("from", from, SPORT),
+	KEY("from", from, PAD),
 	KEY("inet", const, FAMILY, .value = AF_INET),
 	KEY("inet6", const, FAMILY, .value = AF_INET6),
 	KEY("uid", id, UID),

@@ -9,18 +9,21 @@
 #include "internal.h"
 #include "lex.h"
 
-enum { ORDINARY, BLANK, SPECIAL, INVALID };
+enum { ORDINARY, BACKSLASH, BLANK, SPECIAL, INVALID };
 
-static int class_of(unsigned char c)
+/* A table: most of the time that loading a file takes goes into this question. */
+static const uint8_t classes[256] = {
+	[0 ... '\t' - 1] = INVALID, ['\v' ... '\f'] = INVALID, ['\r' + 1 ... ' ' - 1] = INVALID,
+	[0x7f] = INVALID,
+	[' '] = BLANK, ['\t'] = BLANK, ['\r'] = BLANK,
+	['\n'] = SPECIAL, [';'] = SPECIAL, ['{'] = SPECIAL, ['}'] = SPECIAL, [','] = SPECIAL,
+	['"'] = SPECIAL,
+	['\\'] = BACKSLASH,
+};
+
+static int class_of(char c)
 {
-	switch (c) {
-	case ' ': case '\t': case '\r':
-		return BLANK;
-	case '\n': case ';': case '{': case '}': case ',': case '"':
-		return SPECIAL;
-	default:
-		return c < ' ' || c == 0x7f ? INVALID : ORDINARY;
-	}
+	return classes[(unsigned char)c];
 }
 
 void dmm_lex_init(struct dmm_lexer *lex, const char *file, unsigned int line,
@@ -38,9 +41,9 @@ static void newline(struct dmm_lexer *lex)
 }
 
 /* A backslash at the end of a line joins it with the next. */
-static bool is_continuation(const struct dmm_lexer *lex)
+static bool is_continuation(const char *p, const char *end)
 {
-	return lex->end - lex->p >= 2 && lex->p[0] == '\\' && lex->p[1] == '\n';
+	return end - p >= 2 && p[0] == '\\' && p[1] == '\n';
 }
 
 static void skip_blanks(struct dmm_lexer *lex)
@@ -51,13 +54,24 @@ static void skip_blanks(struct dmm_lexer *lex)
 		} else if (*lex->p == '#') {
 			while (lex->p < lex->end && *lex->p != '\n')
 				lex->p++;
-		} else if (is_continuation(lex)) {
+		} else if (is_continuation(lex->p, lex->end)) {
 			lex->p += 2;
 			newline(lex);
 		} else {
 			return;
 		}
 	}
+}
+
+static const char *word_end(const char *p, const char *end)
+{
+	for (; p < end; p++) {
+		int class = class_of(*p);
+
+		if (class != ORDINARY && (class != BACKSLASH || is_continuation(p, end)))
+			break;
+	}
+	return p;
 }
 
 static void lex_word(struct dmm_lexer *lex, struct dmm_token *t)
@@ -68,9 +82,8 @@ static void lex_word(struct dmm_lexer *lex, struct dmm_token *t)
 		lex->p++;
 	}
 	t->s = lex->p;
-	while (lex->p < lex->end && class_of(*lex->p) == ORDINARY && !is_continuation(lex))
-		lex->p++;
-	t->len = lex->p - t->s;
+	t->len = word_end(lex->p, lex->end) - t->s;
+	lex->p += t->len;
 }
 
 static int hex(char c)
@@ -195,7 +208,7 @@ bool dmm_lex_is_word(const char *word, size_t len)
 	if (!len || word[0] == '#' || word[0] == '$' || word[len - 1] == '\\')
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (class_of(word[i]) != ORDINARY)
+		if (class_of(word[i]) > BACKSLASH)
 			return false;
 	return true;
 }

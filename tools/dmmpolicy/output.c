@@ -171,21 +171,32 @@ static char *allocate(size_t size)
 	return text;
 }
 
+/* Most texts fit at the first attempt. */
+enum { TEXT_SIZE = 512 };
+
 char *text_of_rule(const struct dmm_rule *rule)
 {
-	size_t len = dmm_rule_format(NULL, 0, rule);
-	char *text = allocate(len + 1);
+	char *text = allocate(TEXT_SIZE);
+	size_t len = dmm_rule_format(text, TEXT_SIZE, rule);
 
-	dmm_rule_format(text, len + 1, rule);
+	if (len >= TEXT_SIZE) {
+		free(text);
+		text = allocate(len + 1);
+		dmm_rule_format(text, len + 1, rule);
+	}
 	return text;
 }
 
 char *text_of_change(const struct dmm_change *ch)
 {
-	size_t len = dmm_change_format(NULL, 0, ch);
-	char *text = allocate(len + 1);
+	char *text = allocate(TEXT_SIZE);
+	size_t len = dmm_change_format(text, TEXT_SIZE, ch);
 
-	dmm_change_format(text, len + 1, ch);
+	if (len >= TEXT_SIZE) {
+		free(text);
+		text = allocate(len + 1);
+		dmm_change_format(text, len + 1, ch);
+	}
 	return text;
 }
 
