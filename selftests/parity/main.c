@@ -28,7 +28,7 @@
 struct run run;
 
 static const struct scenario *const tables[] = {
-	create_scenarios,
+	dmm_scenarios,
 };
 
 static bool plain_only, verbose;
