@@ -62,6 +62,7 @@ struct scenario {
 #define ONLY_DMM	0x20	/* about DMM itself: nothing to compare with, CHECK() decides */
 #define MANY_CPUS	0x40	/* wants real concurrency */
 
+extern const struct scenario address_scenarios[];
 extern const struct scenario dmm_scenarios[];
 
 
