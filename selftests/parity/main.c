@@ -28,7 +28,7 @@
 struct run run;
 
 static const struct scenario *const tables[] = {
-	dmm_scenarios, address_scenarios, connect_scenarios,
+	dmm_scenarios, address_scenarios, connect_scenarios, poll_scenarios,
 };
 
 static bool plain_only, verbose;

@@ -65,6 +65,7 @@ struct scenario {
 extern const struct scenario address_scenarios[];
 extern const struct scenario connect_scenarios[];
 extern const struct scenario dmm_scenarios[];
+extern const struct scenario poll_scenarios[];
 
 
 /* --- trace.c: what a scenario writes down --- */
