@@ -28,7 +28,7 @@
 struct run run;
 
 static const struct scenario *const tables[] = {
-	dmm_scenarios, address_scenarios, connect_scenarios, poll_scenarios,
+	dmm_scenarios, address_scenarios, connect_scenarios, poll_scenarios, fd_scenarios,
 };
 
 static bool plain_only, verbose;
@@ -274,6 +274,8 @@ int main(int argc, char **argv)
 	int opt, af_dmm, refs;
 	size_t i;
 
+	if (argc > 1 && !strcmp(argv[1], EXEC_HELPER))
+		return exec_helper(argv + 2);
 	while ((opt = getopt(argc, argv, "pv")) != -1) {
 		if (opt == '?')
 			return 2;

@@ -65,8 +65,12 @@ struct scenario {
 extern const struct scenario address_scenarios[];
 extern const struct scenario connect_scenarios[];
 extern const struct scenario dmm_scenarios[];
+extern const struct scenario fd_scenarios[];
 extern const struct scenario poll_scenarios[];
 
+/* What the program does when it was started with EXEC_HELPER: fd.c. */
+#define EXEC_HELPER	"--exec-helper"
+int exec_helper(char **argv);
 
 /* --- trace.c: what a scenario writes down --- */
 
