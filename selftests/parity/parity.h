@@ -64,6 +64,7 @@ struct scenario {
 
 extern const struct scenario address_scenarios[];
 extern const struct scenario connect_scenarios[];
+extern const struct scenario data_scenarios[];
 extern const struct scenario dmm_scenarios[];
 extern const struct scenario fd_scenarios[];
 extern const struct scenario poll_scenarios[];
