@@ -69,6 +69,7 @@ extern const struct scenario data_scenarios[];
 extern const struct scenario dmm_scenarios[];
 extern const struct scenario fastopen_scenarios[];
 extern const struct scenario fd_scenarios[];
+extern const struct scenario ioctl_scenarios[];
 extern const struct scenario poll_scenarios[];
 extern const struct scenario signal_scenarios[];
 
