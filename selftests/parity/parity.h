@@ -70,6 +70,7 @@ extern const struct scenario dmm_scenarios[];
 extern const struct scenario fastopen_scenarios[];
 extern const struct scenario fd_scenarios[];
 extern const struct scenario ioctl_scenarios[];
+extern const struct scenario option_scenarios[];
 extern const struct scenario poll_scenarios[];
 extern const struct scenario signal_scenarios[];
 
