@@ -75,6 +75,7 @@ extern const struct scenario option_scenarios[];
 extern const struct scenario poll_scenarios[];
 extern const struct scenario signal_scenarios[];
 extern const struct scenario uring_scenarios[];
+extern const struct scenario visible_scenarios[];
 
 /* What the program does when it was started with EXEC_HELPER: fd.c. */
 #define EXEC_HELPER	"--exec-helper"
