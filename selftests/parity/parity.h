@@ -63,6 +63,7 @@ struct scenario {
 #define MANY_CPUS	0x40	/* wants real concurrency */
 
 extern const struct scenario address_scenarios[];
+extern const struct scenario bpf_scenarios[];
 extern const struct scenario close_scenarios[];
 extern const struct scenario connect_scenarios[];
 extern const struct scenario data_scenarios[];
