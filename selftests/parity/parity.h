@@ -75,6 +75,7 @@ extern const struct scenario ioctl_scenarios[];
 extern const struct scenario option_scenarios[];
 extern const struct scenario poll_scenarios[];
 extern const struct scenario signal_scenarios[];
+extern const struct scenario storm_scenarios[];
 extern const struct scenario tls_scenarios[];
 extern const struct scenario uring_scenarios[];
 extern const struct scenario visible_scenarios[];
