@@ -27,10 +27,17 @@ static void set_option(int fd, int level, int name, int value)
 
 struct dnl *dnl_open(void)
 {
+	return dnl_open_at(0);
+}
+
+struct dnl *dnl_open_at(uint32_t port)
+{
 	struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct dnl *nl = calloc(1, sizeof(*nl));
 
 	nl->sk = nl_socket_alloc();
+	if (nl->sk && port)
+		nl_socket_set_local_port(nl->sk, port);
 	if (!nl->sk || genl_connect(nl->sk))
 		give_up("netlink");
 	nl->family = genl_ctrl_resolve(nl->sk, DMM_GENL_NAME);

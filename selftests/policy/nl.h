@@ -73,6 +73,8 @@ typedef void (*message_fn)(void *arg, int cmd, struct nlattr **tb);
 
 /* Opened in the caller's network namespace. Failures end the program. */
 struct dnl *dnl_open(void);
+/* At this netlink port, 0 for any. */
+struct dnl *dnl_open_at(uint32_t port);
 void dnl_close(struct dnl *nl);
 uint32_t dnl_port(const struct dnl *nl);
 void dnl_join(struct dnl *nl, const char *group);
