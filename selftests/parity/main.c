@@ -28,10 +28,10 @@
 struct run run;
 
 static const struct scenario *const tables[] = {
-	dmm_scenarios, address_scenarios, connect_scenarios, poll_scenarios, fd_scenarios,
-	data_scenarios, fastopen_scenarios, close_scenarios, signal_scenarios, ioctl_scenarios,
-	option_scenarios, dgram_scenarios, uring_scenarios, visible_scenarios, bpf_scenarios,
-	tls_scenarios, storm_scenarios,
+	create_scenarios, dmm_scenarios, address_scenarios, connect_scenarios, poll_scenarios,
+	fd_scenarios, data_scenarios, fastopen_scenarios, close_scenarios, signal_scenarios,
+	ioctl_scenarios, option_scenarios, dgram_scenarios, uring_scenarios, visible_scenarios,
+	bpf_scenarios, tls_scenarios, storm_scenarios,
 };
 
 static bool plain_only, verbose;

@@ -66,6 +66,7 @@ extern const struct scenario address_scenarios[];
 extern const struct scenario bpf_scenarios[];
 extern const struct scenario close_scenarios[];
 extern const struct scenario connect_scenarios[];
+extern const struct scenario create_scenarios[];
 extern const struct scenario data_scenarios[];
 extern const struct scenario dgram_scenarios[];
 extern const struct scenario dmm_scenarios[];
