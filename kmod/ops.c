@@ -16,10 +16,8 @@
  */
 #include "ops.h"
 
-#include <linux/tcp.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
-#include <net/tcp.h>
 
 #include "compat.h"
 #include "family.h"
@@ -314,24 +312,26 @@ static int op_accept_flags(struct socket *sock, struct socket *newsock, int flag
 #endif
 
 /*
- * TCP_ULP must not reach the native code while our table is on the socket
- * (native.h).  No upper layer attaches to a socket that is not connected, so
- * answer what tcp_set_ulp() does then, side effect on zero-copy included.
+ * TCP_ULP must not reach native code while our table is on the socket
+ * (native.h).  Nothing is lost, for upper layers attach to connected sockets:
+ * let a native socket that is not say how this one is refused.
  */
 static int refuse_ulp(struct socket *sock, sockptr_t optval, unsigned int optlen)
 {
-	static const char * const ulps[] = { "tls", "espintcp", "smc", "mptcp" };
-	char name[TCP_ULP_NAME_MAX] = "";
+	struct sock *sk = sock->sk;
+	struct socket *plain;
+	int err;
 
-	if (optlen < 1)
-		return -EINVAL;
-	if (strncpy_from_sockptr(name, optval,
-				 min_t(long, TCP_ULP_NAME_MAX - 1, optlen)) < 0)
-		return -EFAULT;
-	if (match_string(ulps, ARRAY_SIZE(ulps), name) < 0)
-		return -ENOENT;
-	clear_bit(SOCK_SUPPORT_ZC, &sock->flags);
-	return -ENOTCONN;
+	err = __sock_create(sock_net(sk), sk->sk_family, SOCK_STREAM, IPPROTO_TCP,
+			    &plain, 0);
+	if (err)
+		return err;
+	err = native_ops(plain)->setsockopt(plain, SOL_TCP, TCP_ULP, optval, optlen);
+	/* Even the attempt takes zero-copy away. */
+	if (!test_bit(SOCK_SUPPORT_ZC, &plain->flags))
+		clear_bit(SOCK_SUPPORT_ZC, &sock->flags);
+	sock_release(plain);
+	return err ?: -ENOTCONN;
 }
 
 static int op_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
