@@ -284,7 +284,7 @@ static void count(const struct entries *e, struct totals *t)
 		const struct entry *s = &e->v[i];
 
 		t->undecided += s->reason == DMM_REASON_UNDECIDED;
-		t->listening += s->held && s->state == TCP_LISTEN;
+		t->listening += s->state == TCP_LISTEN;
 		if (s->stack[0])
 			stack_total(t, s->stack)->sockets++;
 		if (s->reason < DMM_COUNTERS_MAX)
