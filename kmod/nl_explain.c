@@ -265,15 +265,13 @@ static u64 measure(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 	return div_u64(ns * 1000, repeat);
 }
 
-static int fill_decision(const struct dmm_nl_msg *m, struct dmm_net *dn,
-			 const struct dmm_flow *flow,
-			 const struct dmm_decision *d, u64 ps)
+static int fill_decision(const struct dmm_nl_msg *m,
+			 const struct dmm_decision *d, const char *src_zone,
+			 const char *dst_zone, u64 ps)
 {
-	char src_zone[DMM_NAME_MAX], dst_zone[DMM_NAME_MAX];
 	struct sk_buff *skb = m->skb;
 	void *hdr = dmm_nl_msg_start(m);
 
-	dmm_policy_zones(&dn->policy, flow, src_zone, dst_zone);
 	if (!hdr ||
 	    nla_put_u64_64bit(skb, DMM_A_EXPLAIN_GEN, d->gen, DMM_A_EXPLAIN_PAD) ||
 	    nla_put_u8(skb, DMM_A_EXPLAIN_VERDICT, d->verdict) ||
@@ -296,6 +294,7 @@ int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
 	const struct nlattr *attr = info->attrs[DMM_A_EXPLAIN_WANT];
 	struct dmm_net *dn = dmm_net(genl_info_net(info));
 	const char *want = attr ? nla_data(attr) : "";
+	char src_zone[DMM_NAME_MAX], dst_zone[DMM_NAME_MAX];
 	struct dmm_decision d;
 	struct dmm_flow flow;
 	struct dmm_nl_msg m;
@@ -308,13 +307,15 @@ int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
 	      get_repeat(skb, info, &repeat);
 	if (err)
 		return err;
-	dmm_decide(dn, &flow, listening, want, &d, NULL);
+	do
+		dmm_decide(dn, &flow, listening, want, &d, NULL);
+	while (dmm_policy_zones(&dn->policy, &flow, src_zone, dst_zone) != d.gen);
 	if (repeat)
 		ps = measure(dn, &flow, listening, want, repeat);
 	dmm_nl_reply_msg(&m, info, DMM_CMD_EXPLAIN);
 	if (!m.skb)
 		return -ENOMEM;
-	err = fill_decision(&m, dn, &flow, &d, ps);
+	err = fill_decision(&m, &d, src_zone, dst_zone, ps);
 	if (err) {
 		nlmsg_free(m.skb);
 		return err;

@@ -260,9 +260,12 @@ struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 					 struct dmm_flow *flow, u64 *gen,
 					 bool *open);
 
-/* Zones of the two ends, "" for those that are in none (unspecified). */
-void dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
-		      char src[DMM_NAME_MAX], char dst[DMM_NAME_MAX]);
+/*
+ * Zones of the two ends, "" for those that are in none (unspecified), and the
+ * generation that says so.
+ */
+u64 dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
+		     char src[DMM_NAME_MAX], char dst[DMM_NAME_MAX]);
 
 /* Generation and counts of the table that decisions see. */
 void dmm_policy_stat(const struct dmm_policy *p, u64 *gen,

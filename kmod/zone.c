@@ -148,16 +148,19 @@ static void zone_name(char out[DMM_NAME_MAX], const struct dmm_zone *zone)
 	strscpy(out, zone ? zone->name.name : "", DMM_NAME_MAX);
 }
 
-void dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
-		      char src[DMM_NAME_MAX], char dst[DMM_NAME_MAX])
+u64 dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
+		     char src[DMM_NAME_MAX], char dst[DMM_NAME_MAX])
 {
 	const struct dmm_view *view;
+	u64 gen;
 
 	rcu_read_lock();
 	view = rcu_dereference(p->view);
 	zone_name(src, dmm_zone_of(p, view, flow->family, &flow->src));
 	zone_name(dst, dmm_zone_of(p, view, flow->family, &flow->dst));
+	gen = view->gen;
 	rcu_read_unlock();
+	return gen;
 }
 
 /* Prefixes. */
