@@ -8,7 +8,7 @@
 
 needs=(java javac)
 # shellcheck disable=SC2034 # for common.sh
-declare -A at_least=([connects]=45 [accepts]=45 [listens]=9)
+declare -A at_least=([connects]=40 [accepts]=40 [listens]=8)
 # shellcheck disable=SC2034
 dgram=1
 

@@ -8,7 +8,7 @@
 
 needs=(node)
 # shellcheck disable=SC2034 # for common.sh
-declare -A at_least=([connects]=60 [accepts]=60 [listens]=7)
+declare -A at_least=([connects]=50 [accepts]=50 [listens]=7)
 # shellcheck disable=SC2034
 dgram=1
 

@@ -12,7 +12,7 @@ for dir in /usr/lib/postgresql/*/bin; do
 done
 needs=(initdb pgbench psql setpriv)
 # shellcheck disable=SC2034 # for common.sh
-declare -A at_least=([connects]=40 [accepts]=40 [listens]=1)
+declare -A at_least=([connects]=35 [accepts]=35 [listens]=2)
 
 # PostgreSQL refuses to run as root.
 as_user() {

@@ -12,16 +12,17 @@ declare -A at_least=([connects]=200 [accepts]=150 [listens]=200)
 # shellcheck disable=SC2034
 dgram=1
 
-# Not those of other families, nor those that only wait; nor the ones that count file descriptors or time.
+# Not those of other families, nor those that take long to wait for signals; of asyncio's loops the usual one.
 scenario() {
 	"${run[@]}" /usr/bin/python3 - >results 2>diagnostics <<-'END'
 	import sys, unittest
 	from test import support
 
 	MODULES = ["test_socket", "test_socketserver", "test_epoll", "test_asyncio.test_sock_lowlevel",
-	           "test_asyncio.test_streams", "test_asyncio.test_sendfile"]
-	NOT_OURS = ["VSOCK", "CAN", "RDS", "Bluetooth", "SCTP", "UDPLITE", "Unix", "CmsgTrunc",
-	            "test_sendall_interrupted", "InterruptedTimeout", "InterruptedRecv", "InterruptedSend"]
+	           "test_asyncio.test_sendfile"]
+	NOT_OURS = ["VSOCK", "CAN", "RDS", "Bluetooth", "SCTP", "UDPLITE", "Unix", "ISOTP", "J1939", "Crypto",
+	            "test_sendall_interrupted", "InterruptedTimeout", "InterruptedRecv", "InterruptedSend",
+	            ".PollEventLoop", ".SelectEventLoop"]
 
 	class Result(unittest.TestResult):
 	    def stopTest(self, test):
