@@ -66,7 +66,7 @@ static void see_diag(const char *what, int fd, int protocol)
 
 	MUST(send(nl, &req, sizeof(req), 0));
 	while (!done) {
-		int n = MUST(recv(nl, buf, sizeof(buf), 0));
+		size_t n = MUST(recv(nl, buf, sizeof(buf), 0));
 		struct nlmsghdr *h;
 
 		for (h = (void *)buf; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
