@@ -125,15 +125,57 @@ static void print_lost(const struct app *app)
 	puts(app->json ? "{\"event\":\"lost\"}" : "# events were lost");
 }
 
-static int subscribe(struct app *app, bool policy, bool decision)
+static int subscribe(struct dmm_client *events, bool policy, bool decision)
 {
 	int err = 0;
 
 	if (policy)
-		err = dmm_subscribe(app->client, DMM_MCGRP_POLICY);
+		err = dmm_subscribe(events, DMM_MCGRP_POLICY);
 	if (!err && decision)
-		err = dmm_subscribe(app->client, DMM_MCGRP_DECISION);
+		err = dmm_subscribe(events, DMM_MCGRP_DECISION);
 	return err;
+}
+
+/* Events from here on are seen: what they change is this generation, or a later one. */
+static int print_start(void *arg, const struct dmm_object *obj)
+{
+	const struct app *app = arg;
+	unsigned long long gen = obj->stat->gen;
+
+	printf(app->json ? "{\"event\":\"start\",\"gen\":%llu}\n" : "start gen %llu\n", gen);
+	return 0;
+}
+
+static int read_events(struct app *app, struct dmm_client *events)
+{
+	int err = dmm_get(app->client, DMM_CMD_STAT_GET, NULL, print_start, app);
+
+	if (err)
+		return print_client_error(app, err);
+	while (!err) {
+		err = dmm_events(events, print_event, app);
+		if (err == -ENOBUFS) {
+			print_lost(app);
+			err = 0;
+		}
+	}
+	return print_error(dmm_client_error(events));
+}
+
+static int monitor(struct app *app, bool policy, bool decision)
+{
+	struct dmm_client *events;
+	int err, ret;
+
+	err = dmm_open(&events);
+	if (err) {
+		fprintf(stderr, "dmmpolicy: netlink: %s\n", strerror(-err));
+		return EXIT_KERNEL;
+	}
+	err = subscribe(events, policy, decision);
+	ret = err ? print_error(dmm_client_error(events)) : read_events(app, events);
+	dmm_close(events);
+	return ret;
 }
 
 int cmd_monitor(struct app *app, int argc, char **argv)
@@ -141,22 +183,16 @@ int cmd_monitor(struct app *app, int argc, char **argv)
 	const char *what = argc ? argv[0] : "all";
 	bool policy = !strcmp(what, "rule") || !strcmp(what, "all");
 	bool decision = !strcmp(what, "decision") || !strcmp(what, "all");
-	int err, ret;
+	int ret;
 
-	if (argc > 1 || !(policy || decision))
-		return no_more_words(argc - (policy || decision), argv + (policy || decision));
+	if (!policy && !decision)
+		return no_more_words(argc, argv);
+	if (argc > 1)
+		return no_more_words(argc - 1, argv + 1);
 	ret = need_client(app);
 	if (ret != EXIT_OK)
 		return ret;
-	/* Those who wait for an event must see it at once, and that we listen. */
+	/* Those who wait for an event must see it at once. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	err = subscribe(app, policy, decision);
-	while (!err) {
-		err = dmm_events(app->client, print_event, app);
-		if (err == -ENOBUFS) {
-			print_lost(app);
-			err = 0;
-		}
-	}
-	return print_client_error(app, err);
+	return monitor(app, policy, decision);
 }
