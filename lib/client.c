@@ -469,13 +469,14 @@ DMM_EXPORT int dmm_commit(struct dmm_client *c, uint64_t *gen)
 
 	if (!c->in_txn)
 		return fail(c, -EINVAL, NULL, "no transaction is open");
-	err = queue(c, DMM_CMD_TXN_COMMIT, 0, NULL, 0, NULL);
-	if (err) {
-		err = dmm_sync(c);
-		if (err)
-			return err;
-		queue(c, DMM_CMD_TXN_COMMIT, 0, NULL, 0, NULL);
-	}
+	/*
+	 * What the netlink core refuses the module never sees, and would commit
+	 * without: hear about all changes first.
+	 */
+	err = dmm_sync(c);
+	if (err)
+		return err;
+	queue(c, DMM_CMD_TXN_COMMIT, 0, NULL, 0, NULL);
 	err = exchange(c, take_gen, gen);
 	if (!err)
 		c->in_txn = false;
