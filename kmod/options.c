@@ -82,7 +82,7 @@ int dmm_getsockopt(struct socket *sock, int optname, char __user *optval,
 }
 
 /* Whose rights set a rule's options: not the application's, the rule's. */
-static const struct cred *rule_cred __ro_after_init;
+static const struct cred *rule_cred;
 
 static int set_cc(struct socket *sock, const char *cc)
 {
