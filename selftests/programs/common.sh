@@ -78,6 +78,17 @@ comment() {
 	sed 's/^/# /'
 }
 
+# The unprivileged account must be able to read the shim, wherever the checkout is.
+copy_dmmrun() {
+	local bin
+
+	bin=$(dirname "$(type -P dmmrun)")
+	mkdir -p "$tmp/tools/bin" "$tmp/tools/lib"
+	cp "$bin/dmmrun" "$tmp/tools/bin"
+	cp "$bin/../lib/libdmm-preload.so" "$tmp/tools/lib"
+	PATH=$tmp/tools/bin:$PATH
+}
+
 start() {
 	mkdir -m 755 "$tmp/$1"
 	timeout -k 5 "${patience:-240}" unshare --net --pid --mount-proc --fork --kill-child \
@@ -130,6 +141,7 @@ main() {
 	tmp=$(mktemp -d "/tmp/dmm-${name%.sh}.XXXXXXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	chmod 755 "$tmp"
+	copy_dmmrun
 	! declare -F prepare >/dev/null || (cd "$tmp" && prepare)
 	start plain
 	start dmm
