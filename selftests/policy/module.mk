@@ -12,3 +12,10 @@ TESTBINS += $B/selftests/bin/policy-cases
 $B/selftests/bin/policy-cases: $(patsubst %,$B/obj/selftests/policy/%.o,cases cases_socket) $B/lib/libdmm.a
 $B/selftests/bin/policy-cases: override CPPFLAGS += -Iselftests
 $B/selftests/bin/policy-cases: LDLIBS = $(NL_LIBS)
+
+# policy_*: tests that talk to the kernel through libdmm.
+ksft_policy_vm := $(patsubst selftests/policy/%.c,$B/selftests/vm/%,$(wildcard selftests/policy/policy_*.c))
+TESTBINS += $(ksft_policy_vm)
+$(ksft_policy_vm): $B/selftests/vm/%: $B/obj/selftests/policy/%.o $B/lib/libdmm.a
+$(ksft_policy_vm): override CPPFLAGS += -Iselftests
+$(ksft_policy_vm): LDLIBS = $(NL_LIBS)
