@@ -367,21 +367,27 @@ static int set_cc(int fd, const char *cc)
 	return setsockopt(fd, SOL_TCP, TCP_CONGESTION, cc, strlen(cc)) ? errno : 0;
 }
 
-/* A congestion control that only root may choose. */
-static const char *restricted_cc(void)
+static bool everybody_may(const char *cc)
 {
-	static const char *const candidates[] = { "bbr", "vegas", "westwood", "htcp" };
-	char allowed[512] = "";
 	FILE *f = fopen("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "re");
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	const char *found = NULL;
-	unsigned int i;
+	char allowed[512] = "";
 
 	if (!f || !fgets(allowed, sizeof(allowed), f))
 		give_up("tcp_allowed_congestion_control");
 	fclose(f);
+	return strstr(allowed, cc);
+}
+
+/* A congestion control that only root may choose, which shows when it is loaded. */
+static const char *restricted_cc(void)
+{
+	static const char *const candidates[] = { "vegas", "westwood", "htcp" };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	const char *found = NULL;
+	unsigned int i;
+
 	for (i = 0; i < sizeof(candidates) / sizeof(candidates[0]) && !found; i++)
-		if (!strstr(allowed, candidates[i]) && !set_cc(fd, candidates[i]))
+		if (!set_cc(fd, candidates[i]) && !everybody_may(candidates[i]))
 			found = candidates[i];
 	close(fd);
 	return found;
