@@ -15,6 +15,7 @@
 #include "table.h"
 
 #include <linux/cgroup.h>
+#include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/netdevice.h>
 #include <linux/rculist.h>
@@ -39,10 +40,16 @@
 /* DMM_W_PORTS */
 #define PORTS(sport, dport)	((u32)(sport) << 16 | (dport))
 
-/* The words that a tuple uses, masked. */
-struct dmm_key {
-	u32 nr;
-	u32 word[DMM_KEY_WORDS];
+/**
+ * struct dmm_probe - the words of a flow or rule, as one tuple looks at them
+ * @tuple:	the tuple
+ * @word:	all words, not masked
+ * @hash:	of those that the tuple uses, masked
+ */
+struct dmm_probe {
+	const struct dmm_tuple *tuple;
+	const u32 *word;
+	u32 hash;
 };
 
 /**
@@ -52,8 +59,8 @@ struct dmm_key {
  * @tuple:	the tuple
  * @rules:	by rank
  * @alive:	rules of the generation being prepared
- * @nr:		words
- * @word:	masked
+ * @hash:	of @word
+ * @word:	those that the tuple uses, masked
  */
 struct dmm_cell {
 	struct dmm_obj obj;
@@ -61,7 +68,7 @@ struct dmm_cell {
 	struct dmm_tuple *tuple;
 	struct list_head rules;
 	u32 alive;
-	u32 nr;
+	u32 hash;
 	u32 word[];
 };
 
@@ -95,35 +102,57 @@ struct dmm_tuple {
 	} use[DMM_KEY_WORDS];
 };
 
-static u32 key_hash(const void *data, u32 len, u32 seed)
+static u32 tuple_word(const struct dmm_tuple *tuple, const u32 *word,
+		      unsigned int i)
 {
-	const struct dmm_key *key = data;
+	return word[tuple->use[i].word] & tuple->use[i].mask;
+}
 
-	return jhash2(key->word, key->nr, seed);
+/*
+ * Every lookup does this for every tuple, so it has to be cheap; it need not be
+ * strong, for only the administrator of a table puts keys into it.
+ */
+static void probe_init(struct dmm_probe *probe, const struct dmm_tuple *tuple,
+		       const u32 *word)
+{
+	unsigned int i;
+	u64 hash = 0;
+
+	for (i = 0; i < tuple->nr; i++)
+		hash = (hash ^ tuple_word(tuple, word, i)) * GOLDEN_RATIO_64;
+	probe->tuple = tuple;
+	probe->word = word;
+	probe->hash = hash >> 32;
+}
+
+static u32 probe_hash(const void *data, u32 len, u32 seed)
+{
+	return ((const struct dmm_probe *)data)->hash;
 }
 
 static u32 cell_hash(const void *data, u32 len, u32 seed)
 {
-	const struct dmm_cell *cell = data;
-
-	return jhash2(cell->word, cell->nr, seed);
+	return ((const struct dmm_cell *)data)->hash;
 }
 
 static int cell_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	const struct dmm_key *key = arg->key;
+	const struct dmm_probe *probe = arg->key;
+	const struct dmm_tuple *tuple = probe->tuple;
 	const struct dmm_cell *cell = obj;
 	unsigned int i;
 
-	for (i = 0; i < key->nr; i++)
-		if (key->word[i] != cell->word[i])
+	if (probe->hash != cell->hash)
+		return 1;
+	for (i = 0; i < tuple->nr; i++)
+		if (tuple_word(tuple, probe->word, i) != cell->word[i])
 			return 1;
 	return 0;
 }
 
 static const struct rhashtable_params cell_params = {
 	.head_offset = offsetof(struct dmm_cell, node),
-	.hashfn = key_hash,
+	.hashfn = probe_hash,
 	.obj_hashfn = cell_hash,
 	.obj_cmpfn = cell_cmp,
 	.automatic_shrinking = true,
@@ -138,16 +167,6 @@ static u32 name_word(const struct dmm_policy *p, const char name[16])
 static u32 cgroup_word(const struct dmm_policy *p, const char *path, size_t len)
 {
 	return jhash(path, len, p->seed);
-}
-
-static void masked_key(struct dmm_key *key, const struct dmm_tuple *tuple,
-		       const u32 *word)
-{
-	unsigned int i;
-
-	key->nr = tuple->nr;
-	for (i = 0; i < tuple->nr; i++)
-		key->word[i] = word[tuple->use[i].word] & tuple->use[i].mask;
 }
 
 /* A flow's words. */
@@ -293,11 +312,11 @@ static struct dmm_rule *tuple_match(struct dmm_tuple *tuple,
 				    const struct dmm_lookup *l, bool listening,
 				    u64 limit)
 {
+	struct dmm_probe probe;
 	struct dmm_cell *cell;
-	struct dmm_key key;
 
-	masked_key(&key, tuple, l->word);
-	cell = rhashtable_lookup(&tuple->cells, &key, cell_params);
+	probe_init(&probe, tuple, l->word);
+	cell = rhashtable_lookup(&tuple->cells, &probe, cell_params);
 	return cell ? cell_match(cell, l, listening, limit) : NULL;
 }
 
@@ -608,19 +627,21 @@ static const struct dmm_obj_ops cell_ops = {
 };
 
 static struct dmm_cell *cell_make(struct dmm_tuple *tuple,
-				  const struct dmm_key *key)
+				  const struct dmm_probe *probe)
 {
 	struct dmm_cell *cell;
+	unsigned int i;
 	int err;
 
-	cell = kzalloc(struct_size(cell, word, key->nr), GFP_KERNEL_ACCOUNT);
+	cell = kzalloc(struct_size(cell, word, tuple->nr), GFP_KERNEL_ACCOUNT);
 	if (!cell)
 		return ERR_PTR(-ENOMEM);
 	cell->obj.ops = &cell_ops;
 	cell->tuple = tuple;
 	INIT_LIST_HEAD(&cell->rules);
-	cell->nr = key->nr;
-	memcpy(cell->word, key->word, key->nr * sizeof(*key->word));
+	cell->hash = probe->hash;
+	for (i = 0; i < tuple->nr; i++)
+		cell->word[i] = tuple_word(tuple, probe->word, i);
 	err = rhashtable_insert_fast(&tuple->cells, &cell->node, cell_params);
 	if (err) {
 		kfree(cell);
@@ -633,13 +654,13 @@ static struct dmm_cell *cell_make(struct dmm_tuple *tuple,
 static struct dmm_cell *cell_get(struct dmm_tuple *tuple, const u32 *word,
 				 struct netlink_ext_ack *extack)
 {
+	struct dmm_probe probe;
 	struct dmm_cell *cell;
-	struct dmm_key key;
 
-	masked_key(&key, tuple, word);
-	cell = rhashtable_lookup_fast(&tuple->cells, &key, cell_params);
+	probe_init(&probe, tuple, word);
+	cell = rhashtable_lookup_fast(&tuple->cells, &probe, cell_params);
 	if (!cell)
-		return cell_make(tuple, &key);
+		return cell_make(tuple, &probe);
 	if (cell->alive >= DMM_CELL_MAX) {
 		NL_SET_ERR_MSG(extack,
 			       "too many rules that differ in ranges or lists only");
