@@ -46,7 +46,7 @@ static const char *kind(int fd)
 	return fd < 0 ? "none" : is_dmm(fd) ? "dmm" : "plain";
 }
 
-static void die(const char *what)
+static __attribute__((noreturn)) void die(const char *what)
 {
 	perror(what);
 	exit(1);
