@@ -176,11 +176,10 @@ static int shortage(void)
 	return 0;
 }
 
+/* Any directory without /sys below it. */
 static int in_chroot(void)
 {
-	char dir[] = "/tmp/socktest.XXXXXX";
-
-	if (!mkdtemp(dir) || chroot(dir) || chdir("/"))
+	if (chroot("/usr") || chdir("/"))
 		die("chroot");
 	printf("%s\n", kind(socket(AF_INET, SOCK_STREAM, 0)));
 	return 0;
