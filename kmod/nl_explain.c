@@ -6,6 +6,7 @@
 #include <linux/user_namespace.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
+#include <net/sock.h>
 
 #include "compat.h"
 #include "net.h"

@@ -10,8 +10,23 @@
 /* Large enough for every message about one object. */
 #define DMM_NL_MSG_SIZE	NLMSG_DEFAULT_SIZE
 
-/* All of these name @attr in @extack when they refuse it. */
-int dmm_nl_check_name(const struct nlattr *attr, struct netlink_ext_ack *extack);
+struct dmm_policy *dmm_nl_policy(struct genl_info *info);
+/* A change of the sender's transaction; @fn gets @info as its argument. */
+int dmm_nl_change(struct genl_info *info, dmm_change_fn fn);
+
+/* Those that refuse name the attribute in the extack. */
+int dmm_nl_need_name(struct genl_info *info, int attrtype);
+/* Origin of a new object: cli unless the request says otherwise. */
+u8 dmm_nl_get_origin(const struct nlattr *attr);
+/* Of an object that exists. */
+int dmm_nl_check_origin(const struct dmm_name *name, const struct nlattr *attr,
+			struct netlink_ext_ack *extack);
+/* The one of this name in generation @gen. */
+struct dmm_name *dmm_nl_find_name(struct dmm_names *names, const char *str,
+				  u64 gen);
+/* Name and origin of a zone or set. */
+int dmm_nl_put_name(struct sk_buff *skb, const struct dmm_name *name);
+
 /* @at is in @attr. */
 int dmm_nl_parse_addr(struct dmm_addr *addr, const struct dmm_prefix *at,
 		      const struct nlattr *attr, struct netlink_ext_ack *extack);
@@ -60,8 +75,19 @@ void dmm_nl_dump_msg(struct dmm_nl_msg *m, struct sk_buff *skb,
 /* A reply; m->skb is NULL if there is no memory. */
 void dmm_nl_reply_msg(struct dmm_nl_msg *m, struct genl_info *info, u8 cmd);
 
+int dmm_nl_fill_gen(const struct dmm_nl_msg *m, u64 gen);
+int dmm_nl_fill_set(const struct dmm_nl_msg *m, const struct dmm_set *set,
+		    const struct dmm_ports *ports);
 /* @mismatch: DMM_KEY_NONE leaves the attribute out. */
 int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule,
 		     enum dmm_key_id mismatch);
+
+/* Attributes and keys of the ends of a rule. */
+struct dmm_nl_end {
+	u16 addr, zone, ports, set;
+	u16 addr_key, zone_key, port_key;
+};
+
+extern const struct dmm_nl_end dmm_nl_end[2];
 
 #endif /* DMM_NL_POLICY_H */

@@ -469,9 +469,10 @@ int dmm_policy_commit(struct dmm_policy *p, u32 portid, u64 *gen,
 	return err;
 }
 
+/* Also for each generic netlink socket that is closed: does not wait. */
 void dmm_policy_abort(struct dmm_policy *p, u32 portid)
 {
-	enter(p);
+	mutex_lock(&p->lock);
 	uncancel(p, portid);
 	if (txn_is_of(&p->txn, portid))
 		txn_close(p);

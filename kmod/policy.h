@@ -75,6 +75,12 @@ struct dmm_flow {
 /**
  * struct dmm_sockopts - options that a rule sets on the sockets it decides
  * @set:	which of the fields below count, DMM_OPT_*
+ * @mark:	SO_MARK
+ * @keepidle:	TCP_KEEPIDLE
+ * @keepintvl:	TCP_KEEPINTVL
+ * @keepcnt:	TCP_KEEPCNT; each of these three switches SO_KEEPALIVE on
+ * @tos:	IP_TOS and IPV6_TCLASS
+ * @cc:		TCP_CONGESTION
  */
 struct dmm_sockopts {
 	u32 set;

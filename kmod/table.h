@@ -192,18 +192,34 @@ enum { DMM_SRC, DMM_DST };
  * @keys:	keys that it has, bits by enum dmm_key_id
  * @check:	those that its cell does not imply
  * @remote:	those that only the remote end can answer
- * @cell:	the cell that it is in
- * @per_remote:	in dmm_policy
- * @by_rank:	in dmm_policy
- * @in_tuple:	in its tuple, by rank
+ * @id:		handle, never reused
+ * @prio:	priority
+ * @origin:	enum dmm_origin
+ * @role:	enum dmm_role
+ * @type:	0 for any
+ * @family:	0 for any; a prefix implies its own
+ * @dscp:	as in struct dmm_flow
+ * @cgroup_level: depth below the root
+ * @cgroup_len:	length of @cgroup
+ * @addr:	address keys
+ * @mark:	wanted bits
+ * @mark_mask:	of these
+ * @uid_lo:	first uid
+ * @uid_hi:	last
+ * @gid_lo:	first gid
+ * @gid_hi:	last
  * @ports:	port keys, or NULL
  * @set:	likewise as named sets
  * @zone:	zone keys, or NULL
  * @cgroup:	path without trailing slash, "" for the root
- * @cgroup_len:	its length
- * @cgroup_level: depth below the root
+ * @dev:	padded with zeros
+ * @comm:	likewise
  * @action:	what it says
  * @hits:	decisions that it made
+ * @cell:	the cell that it is in
+ * @per_remote:	in dmm_policy
+ * @by_rank:	in dmm_policy
+ * @in_tuple:	in its tuple, by rank
  */
 struct dmm_rule {
 	struct dmm_obj obj;
@@ -467,7 +483,7 @@ void dmm_classify_view(struct dmm_policy *p, struct dmm_view *view);
 void dmm_lookup_init(struct dmm_lookup *l, const struct dmm_policy *p,
 		     const struct dmm_view *view, struct dmm_flow *flow);
 
-/* nl_policy.c */
+/* nl_event.c */
 
 /* Tell the policy group of what is in the transaction's log. */
 void dmm_policy_notify(struct dmm_policy *p, u64 gen);
