@@ -158,22 +158,6 @@ static void del_rule(const char *name)
 
 /* Flows. */
 
-/* REMOTE of accept: the parser of the language knows no such word. */
-static bool parse_remote(char *word, uint8_t type, struct flow *flow)
-{
-	char *argv[] = { "connect", type == SOCK_STREAM ? "tcp" : "udp", word };
-	struct dmm_explain remote;
-
-	if (dmm_parse_explain(parser, 3, argv, &remote)) {
-		complain_error(dmm_parser_error(parser));
-		return false;
-	}
-	flow->e.dst = remote.dst;
-	flow->e.dport = remote.dport;
-	flow->e.has |= DMM_HAS(DMM_A_EXPLAIN_DST) | DMM_HAS(DMM_A_EXPLAIN_DPORT);
-	return true;
-}
-
 /* What of the flow lies in the parser's memory must survive the next use of it. */
 static void keep_strings(struct dmm_explain *e)
 {
@@ -189,10 +173,23 @@ static void keep_strings(struct dmm_explain *e)
 	}
 }
 
+/* accept TYPE LOCAL REMOTE ... is what the language calls listen TYPE LOCAL from REMOTE ... */
+static int spell_accept(int argc, char **argv, char **out)
+{
+	int i;
+
+	out[0] = "listen";
+	out[1] = argv[1];
+	out[2] = argv[2];
+	out[3] = "from";
+	for (i = 3; i < argc; i++)
+		out[i + 1] = argv[i];
+	return argc + 1;
+}
+
 static bool parse_flow(int argc, char **argv, struct flow *flow)
 {
-	char *remote = NULL;
-	int i;
+	char *spelt[WORDS + 1];
 
 	memset(flow, 0, sizeof(*flow));
 	if (argc && !strcmp(argv[0], "mapped")) {
@@ -202,18 +199,15 @@ static bool parse_flow(int argc, char **argv, struct flow *flow)
 	}
 	if (argc > 3 && !strcmp(argv[0], "accept")) {
 		flow->accepted = true;
-		argv[0] = "listen";
-		remote = argv[3];
-		for (i = 3; i < argc - 1; i++)
-			argv[i] = argv[i + 1];
-		argc--;
+		argc = spell_accept(argc, argv, spelt);
+		argv = spelt;
 	}
 	if (dmm_parse_explain(parser, argc, argv, &flow->e)) {
 		complain_error(dmm_parser_error(parser));
 		return false;
 	}
 	keep_strings(&flow->e);
-	return !remote || parse_remote(remote, flow->e.type, flow);
+	return true;
 }
 
 static int take_explain(void *arg, const struct dmm_object *obj)

@@ -267,10 +267,10 @@ static void make_rule(struct rule *rule)
 
 static bool prefix_has(const struct dmm_prefix *p, const struct dmm_prefix *addr)
 {
-	struct dmm_prefix cut_addr = *addr;
+	unsigned int bytes = p->len / 8, bits = p->len % 8;
 
-	cut(&cut_addr, p->len);
-	return p->family == addr->family && !memcmp(p->addr, cut_addr.addr, sizeof(p->addr));
+	return p->family == addr->family && !memcmp(p->addr, addr->addr, bytes) &&
+	       (!bits || (p->addr[bytes] ^ addr->addr[bytes]) >> (8 - bits) == 0);
 }
 
 static bool ranges_have(const struct dmm_port_range *range, unsigned int nr, uint16_t port)
