@@ -20,6 +20,7 @@
 #include <linux/netdevice.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -352,6 +353,15 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
 	return match(&l, false);
 }
 
+/* No remote of this listener can be of the family of the rule's; [::] takes both. */
+static bool other_family(const struct dmm_rule *rule, const struct dmm_flow *flow)
+{
+	bool both = flow->family == AF_INET6 && ipv6_addr_any(&flow->src);
+
+	return rule->keys & BIT(DMM_KEY_DST) && !both &&
+	       rule->addr[DMM_DST].family != flow->family;
+}
+
 /*
  * May a rule before @rule, which decides a listener, decide otherwise for some
  * remote?  For a refusal that is one that lets remotes in, for a listener that
@@ -371,6 +381,7 @@ static bool depends_on_remote(const struct dmm_lookup *l,
 		if (other->rank < rule->rank &&
 		    !(refused && other->action.verdict == DMM_VERDICT_REJECT) &&
 		    dmm_visible(&other->obj, l->view->gen) &&
+		    !other_family(other, l->flow) &&
 		    !dmm_rule_mismatch(other, l, ~DMM_KEYS_REMOTE))
 			return true;
 	}

@@ -232,6 +232,8 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		}
 	}
 	rcu_read_unlock();
+	if (d->open)
+		d->err = 0;
 	if (opts)
 		dmm_stats_inc(dn, reasons[d->reason]);
 }

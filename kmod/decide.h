@@ -14,8 +14,8 @@ struct sockaddr;
  * @reason:	enum dmm_reason
  * @err:	0, or the negative error that the call returns
  * @open:	of a listener: for some remotes a rule before this one may
- *		decide otherwise, so listen() goes ahead and accept() decides
- *		each connection
+ *		decide otherwise, so listen() goes ahead, even if @verdict is a
+ *		refusal, and accept() decides each connection
  * @rule:	id of the rule, 0 for the built-in last rule
  * @prio:	its priority
  * @gen:	generation of the table

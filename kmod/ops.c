@@ -154,7 +154,7 @@ static int decide_local(struct socket *sock, struct dmm_flow *flow,
 	dmm_decide(dn, flow, true, want, d, opts);
 	publish(dn, sk, flow, d);
 	dmm_stats_inc(dn, listens);
-	return d->open ? 0 : d->err;
+	return d->err;
 }
 
 static int listen_decided(struct socket *sock, int backlog)
@@ -168,7 +168,7 @@ static int listen_decided(struct socket *sock, int backlog)
 	err = decide_local(sock, &flow, &d, &opts);
 	if (err)
 		return err;
-	if (!d.err)
+	if (d.verdict == DMM_VERDICT_STACK)
 		dmm_sockopts_apply(sock, &opts);
 	dmm_family_settle(sock->sk);
 	err = native_ops(sock)->listen(sock, backlog);
@@ -226,10 +226,10 @@ static int op_bind(struct socket *sock, struct sockaddr *addr, int len)
 	}
 	if (!err)
 		err = native_ops(sock)->bind(sock, addr, len);
-	if (!err && serves && !d.err) {
+	if (!err && serves && d.verdict == DMM_VERDICT_STACK) {
 		dmm_sockopts_apply(sock, &opts);
-		/* On the wildcard address the first send still decides. */
-		if (!is_wildcard(&flow.src) && dmm_hand_over(sock))
+		/* If the remote may matter, the first send still decides. */
+		if (!is_wildcard(&flow.src) && !d.open && dmm_hand_over(sock))
 			dmm_hand_over_done();
 	}
 	srcu_read_unlock(&dmm_srcu, idx);
