@@ -13,7 +13,7 @@ shimmed() {
 
 # same_table PROGRAM EDIT: apart from what the sed script does to the table without the shim, the shim changes nothing.
 same_table() {
-	diff <("$1" table | sed "$2") <(shimmed "$1" table)
+	diff <("$1" table | sed -E "$2") <(shimmed "$1" table)
 }
 
 # Calls a function for each C library: FUNCTION PROGRAM NAME.
