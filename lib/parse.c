@@ -46,6 +46,7 @@ DMM_EXPORT void dmm_parser_free(struct dmm_parser *p)
 		return;
 	dmm_arena_free(&p->keep);
 	dmm_arena_free(&p->scratch);
+	dmm_arena_free(&p->words);
 	free(p->list);
 	free(p);
 }
@@ -739,9 +740,9 @@ static char *line_word(struct dmm_parser *p)
 	};
 
 	if (dmm_parse_at_word(p))
-		return dmm_arena_strndup(&p->scratch, p->tok.s, p->tok.len);
+		return dmm_arena_strndup(&p->words, p->tok.s, p->tok.len);
 	if (p->tok.type < sizeof(marks) && marks[p->tok.type])
-		return dmm_arena_strndup(&p->scratch, &marks[p->tok.type], 1);
+		return dmm_arena_strndup(&p->words, &marks[p->tok.type], 1);
 	return NULL;
 }
 
@@ -754,6 +755,7 @@ DMM_EXPORT int dmm_parse_words(struct dmm_parser *p, const char *name, unsigned 
 	int n = 0;
 
 	start(p, NULL, NULL);
+	dmm_arena_reset(&p->words);
 	dmm_lex_init(&lex, kept, line, text, len);
 	p->lex = &lex;
 	for (dmm_parse_next(p); (word = line_word(p)); dmm_parse_next(p)) {
@@ -769,6 +771,6 @@ DMM_EXPORT int dmm_parse_words(struct dmm_parser *p, const char *name, unsigned 
 	if (!slot)
 		return p->error.err;
 	*slot = NULL;
-	*words = dmm_arena_dup(&p->scratch, p->list, (n + 1) * sizeof(*slot));
+	*words = dmm_arena_dup(&p->words, p->list, (n + 1) * sizeof(*slot));
 	return *words ? n : out_of_memory(p);
 }

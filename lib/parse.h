@@ -22,6 +22,7 @@ enum { DMM_MACRO_BUCKETS = 64 };
  * @depth:	of included files
  * @keep:	what lives as long as the parser: file names, definitions
  * @scratch:	what lives as long as the command
+ * @words:	a line's words, which may be parsed as a command in their turn
  * @list:	room for a list while its length is not known
  * @user:	last user or group name looked up
  */
@@ -38,6 +39,7 @@ struct dmm_parser {
 	void *arg;
 	struct dmm_arena keep;
 	struct dmm_arena scratch;
+	struct dmm_arena words;
 	void *list;
 	size_t list_size;
 	struct {

@@ -47,7 +47,7 @@ int dmm_parse_origin(struct dmm_parser *parser, const char *word, unsigned int *
 
 /*
  * Split a line into the words of a command line; braces and commas are words of their own.
- * Returns their number; @words ends with NULL and lives until the next call.
+ * Returns their number; @words ends with NULL and lives until the next call of this function.
  */
 int dmm_parse_words(struct dmm_parser *parser, const char *name, unsigned int line,
 		    const char *text, size_t len, char ***words);
