@@ -295,8 +295,8 @@ monitors() {
 	dmmpolicy flush all
 	dmmpolicy -j monitor all >events &
 	pid=$!
-	wait_for 10 grep -q '"start"' events && dmmpolicy -f one && wait_for 10 grep -q '"commit"' events &&
-		connect 4242 && wait_for 10 grep -q '"decision"' events
+	wait_for 30 grep -q '"start"' events && dmmpolicy -f one && wait_for 30 grep -q '"commit"' events &&
+		connect 4242 && wait_for 30 grep -q '"decision"' events
 	status=$?
 	kill "$pid"
 	wait "$pid" 2>/dev/null
