@@ -25,9 +25,12 @@ die() {
 	exit 1
 }
 
+# The debug kernel is that much slower.
+readonly scale=${DMM_TIMEOUT_SCALE:-1}
+
 # wait_until COMMAND...: poll for a state that cannot be waited for.
 wait_until() {
-	local deadline=$((SECONDS + 60))
+	local deadline=$((SECONDS + 120 * scale))
 
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < deadline)) || die "still not: $*"
@@ -91,7 +94,7 @@ copy_dmmrun() {
 
 start() {
 	mkdir -m 755 "$tmp/$1"
-	timeout -k 5 "${patience:-240}" unshare --net --pid --mount-proc --fork --kill-child \
+	timeout -k 5 $((550 * scale)) unshare --net --pid --mount-proc --fork --kill-child \
 		"$0" --inside "$1" "$tmp/$1" >"$tmp/$1.out" 2>"$tmp/$1.err" &
 	pids[$1]=$!
 }

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# timeout: 600
 #
 # nginx: static files (sendfile), a proxy to an upstream (sockets made by workers), keep-alive, then a reload and a binary
 # upgrade (the listening sockets are inherited over exec) while clients keep asking: no request may fail.

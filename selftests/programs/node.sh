@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# timeout: 600
 #
 # Node: streams, HTTP with keep-alive, datagrams, listening sockets shared among processes.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# timeout: 600
 #
 # redis: pipelined load, BGSAVE (fork) under load, pub/sub, a replica (a server that connects), blocking commands,
 # restart from the dump.
@@ -48,10 +49,11 @@ scenario() {
 	cli --raw eval 'return redis.call("incr", KEYS[1])' 1 counter
 	seq 1 2000 | sed 's/.*/SET key:& value:&/' | cli --pipe | tail -n 1
 
-	cli --raw blpop queue 60 & popper=$!
+	cli --raw blpop queue 60 >popped & popper=$!
 	wait_until blocked
 	cli lpush queue first
 	wait $popper
+	cat popped
 
 	"${run[@]}" redis-benchmark -h 127.0.0.1 -n 400 -c 10 -P 4 -r 100 -t set,get,lpush,mset --csv >bench.csv &
 	cli bgsave
