@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * timeout: 600
+ * timeout: 1800
  *
  * parity [-p] [-v] [PATTERN...]: run the scenarios whose names match, print KTAP.
  *	-p: AF_INET against AF_INET: tests that the scenarios repeat; needs no module
@@ -173,9 +173,8 @@ static bool run_variants(const struct scenario *s, struct run r, struct trace *w
 		bool client, server;
 	} roles[] = { { true, true }, { true, false }, { false, true } };
 	int last_way = s->flags & DGRAM ? FAMILY : PROTOCOL;
-	int last_role = s->flags & (ONE_ROLE | ONLY_DMM) ? 0 : 2;
 	bool ok = true;
-	int way, role;
+	int way, role, last_role;
 
 	if (!(s->flags & ONLY_DMM)) {
 		run_one(s, &r, want);
@@ -187,6 +186,8 @@ static bool run_variants(const struct scenario *s, struct run r, struct trace *w
 			printf("# %s\n%s", show_run(&r), want->text);
 	}
 	for (way = FAMILY; way <= last_way; way++) {
+		/* The two ways differ in the socket's creation only, the roles in all that follows. */
+		last_role = way == PROTOCOL || s->flags & (ONE_ROLE | ONLY_DMM) ? 0 : 2;
 		for (role = 0; role <= last_role; role++) {
 			r.client = roles[role].client && !plain_only ? way : PLAIN;
 			r.server = roles[role].server && !plain_only ? way : PLAIN;
