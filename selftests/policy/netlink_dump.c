@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Dumps: complete, in order, and either of one generation or marked as interrupted, whatever others do meanwhile.
- *
- * timeout: 120
  */
 #include "nl.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What listeners of the policy group are told of changes: all of a transaction, in its order, when it is committed.
- *
- * timeout: 60
  */
 #include "nl.h"
 

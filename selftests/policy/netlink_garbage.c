@@ -3,8 +3,6 @@
  * Garbage: random bytes, random attributes, and good messages with some bits changed, from two processes at once. What
  * the kernel makes of it does not matter, as long as it lives, tells no contradictions and can throw all of it away.
  * A number on the command line is the seed.
- *
- * timeout: 120
  */
 #include "nl.h"
 

@@ -2,8 +2,6 @@
 /*
  * How much a namespace can have: one more is refused, one less leaves room for another, and a rule that was refused
  * leaves nothing behind.
- *
- * timeout: 120
  */
 #include "nl.h"
 

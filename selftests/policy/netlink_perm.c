@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who may do what, and where: capabilities, user namespaces, and network namespaces that know nothing of each other.
- *
- * timeout: 60
  */
 #include "nl.h"
 

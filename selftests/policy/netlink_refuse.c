@@ -2,8 +2,6 @@
 /*
  * Each request that the kernel must refuse, with the errno, the text and the attribute that it has to name, and that
  * none of them changes anything.
- *
- * timeout: 60
  */
 #include "nl.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Transactions: who may have one, what others see of it, how it ends, and which generations there are.
- *
- * timeout: 60
  */
 #include "nl.h"
 

@@ -2,8 +2,6 @@
 /*
  * libdmm against the kernel: what a client promises about transactions and dumps, when the kernel refuses half of a
  * batch, or others change the table as well.
- *
- * timeout: 60
  */
 #include <errno.h>
 #include <sched.h>

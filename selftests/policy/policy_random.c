@@ -2,8 +2,6 @@
 /*
  * Random tables and random flows: the kernel's tuple space search must agree with a walk over all rules in their order.
  * A number on the command line is the seed.
- *
- * timeout: 120
  */
 #include <sched.h>
 #include <stdint.h>

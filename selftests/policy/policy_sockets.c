@@ -2,8 +2,6 @@
 /*
  * The policy over the life of real sockets: tables that change under them, what they inherit, rights that a rule has
  * and its sockets have not, counters, and what is told of them.
- *
- * timeout: 60
  */
 #include <arpa/inet.h>
 #include <grp.h>

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 120
 #
 # What the policy decides, asked of it and seen on real sockets: the cases in selftests/policy/*.cases.
 
