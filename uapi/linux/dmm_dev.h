@@ -430,7 +430,8 @@ struct dmm_datagram {
  *		is its own
  * @page:	number of the connection's struct dmm_page: DMM_PAGE_SIZE times
  *		this is its offset in the arena
- * @token:	of INCOMING: the stack's own name for the connection
+ * @token:	of INCOMING: the stack's own name for the connection; of PAIR:
+ *		the listener
  */
 struct dmm_open {
 	__u8 local[16];
@@ -472,9 +473,8 @@ struct dmm_answer {
  *		The lower 32 bits are below struct dmm_register::nr_conns and,
  *		as long as it is there, nobody else's: an index for tables.  The
  *		upper ones tell those apart that had the same index; never 0
- * @open:	of CONNECT, LISTEN, BIND, RESUME; CONNECTED, INCOMING
+ * @open:	of CONNECT, LISTEN, BIND, RESUME; CONNECTED, INCOMING, PAIR
  * @answer:	of ACCEPT, REFUSE
- * @peer:	of PAIR
  * @bytes:	all of the above; zero where unused
  */
 struct dmm_event {
@@ -485,7 +485,6 @@ struct dmm_event {
 	union {
 		struct dmm_open open;
 		struct dmm_answer answer;
-		__aligned_u64 peer;
 		__u8 bytes[48];
 	};
 };
@@ -537,10 +536,12 @@ struct dmm_event {
  *		ends and open.token the stack's name for it.  Answer ACCEPT or
  *		REFUSE.
  * PAIR		Join conn, which waits for the answer to its CONNECT, to the
- *		listener peer of the same instance: bytes go from one socket to
- *		the other within the kernel.  While the backlog is full conn
- *		waits, as with TCP.  The stack forgets conn.  Needs
- *		DMM_FEAT_PAIR.
+ *		listener open.token of the same instance: bytes go from one
+ *		socket to the other within the kernel.  open.local, open.lport
+ *		and open.family are the local end that conn gets, and so the
+ *		remote one of the other.  While the backlog is full conn waits,
+ *		as with TCP; when nobody listens there any more it is refused.
+ *		The stack forgets conn.  Needs DMM_FEAT_PAIR.
  * RX_DATA	The rx ring has data, after the kernel asked (wants_data).
  * RX_FULL	The rx ring has no room for what is there: a larger piece is
  *		wanted.  RX_SPACE follows, sooner or later.
