@@ -130,13 +130,14 @@ rules origin file {
 }
 rule add prio 2000 inet6 src fd00::1 sport 1-1023 cgroup "/a b/c" mark 0x10/0xf0 dscp ef dev eth0 comm "x y" stack kernel
 rule add prio 2000 udp inet dst ::ffff:10.0.0.0/104 dport 53 stack kernel
+rule add prio 2100 src 10.1.0.0/16 src zone lan dst zone lab dst 10.1.0.0/16 reject
 rule add origin crd stack kernel
 rule add origin learned dst 0.0.0.0/0 uid 0 gid 0-4294967294 mark 0 dscp 0 reject
 END
 
 round_trip() {
 	dmmpolicy -f all.policy && dmmpolicy save >one && dmmpolicy flush all && dmmpolicy -f one && dmmpolicy save >two &&
-		same one two && (($(wc -l <one) == 5 + 8))
+		same one two && (($(wc -l <one) == 5 + 9))
 }
 test_case "a table that is saved can be loaded" round_trip
 test_case "and differs from its file in nothing" quiet dmmpolicy diff -f all.policy
@@ -274,8 +275,11 @@ for name in glob.glob("*.json"):
 if json.load(open("none.json")):
     sys.exit("an empty table has rules")
 rules = json.load(open("4.json"))
-wanted = {"prio": 1200, "src_zone": "loopback", "dst": "127.0.0.0/8", "stack": ["kernel"], "set_mark": 16, "set_tos": 184}
-if len(rules) != 8 or not any(wanted.items() <= rule.items() for rule in rules):
+wanted = [
+    {"prio": 1200, "src_zone": "loopback", "dst": "127.0.0.0/8", "stack": ["kernel"], "set_mark": 16, "set_tos": 184},
+    {"prio": 2100, "src": "10.1.0.0/16", "src_zone": "lan", "dst": "10.1.0.0/16", "dst_zone": "lab"},
+]
+if len(rules) != 9 or not all(any(w.items() <= rule.items() for rule in rules) for w in wanted):
     sys.exit(f"rules: {rules}")
 if not isinstance(json.load(open("14.json"))[0]["id"], int):
     sys.exit("rule add tells no id")
@@ -283,7 +287,7 @@ if not isinstance(json.load(open("14.json"))[0]["id"], int):
 events = [json.loads(line) for line in open("events")]
 names = [event["event"] for event in events]
 commit = names.index("commit")
-if names[0] != "start" or names.count("rule-add") != 8 or names.count("set-add") != 2 or names.index("decision") < commit:
+if names[0] != "start" or names.count("rule-add") != 9 or names.count("set-add") != 2 or names.index("decision") < commit:
     sys.exit(f"events: {names}")
 if events[commit]["gen"] != events[0]["gen"] + 1:
     sys.exit(f"generations: {events[0]} {events[commit]}")
