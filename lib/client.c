@@ -337,6 +337,20 @@ static int exchange(struct dmm_client *c, dmm_object_fn fn, void *arg)
 	return err;
 }
 
+/* The caller wants to know why it gave up, not what came of the abort. */
+static int send_abort(struct dmm_client *c)
+{
+	struct dmm_error error = c->error;
+	int err;
+
+	queue_clear(c);
+	c->in_txn = false;
+	queue(c, DMM_CMD_TXN_ABORT, 0, NULL, 0, NULL);
+	err = exchange(c, NULL, NULL);
+	c->error = error;
+	return err;
+}
+
 DMM_EXPORT int dmm_begin(struct dmm_client *c, const uint64_t *base)
 {
 	struct dmm_txn txn = { 0 };
@@ -355,6 +369,12 @@ DMM_EXPORT int dmm_begin(struct dmm_client *c, const uint64_t *base)
 		err = exchange(c, NULL, NULL);
 	} while (err == -EBUSY && back_off(&deadline, &us));
 	c->in_txn = !err;
+	/*
+	 * The kernel refuses what a socket sends behind a begin that failed, for
+	 * it may be on its way already.  Nothing is: tell it so.
+	 */
+	if (err)
+		send_abort(c);
 	return err;
 }
 
@@ -485,18 +505,10 @@ DMM_EXPORT int dmm_commit(struct dmm_client *c, uint64_t *gen)
 
 DMM_EXPORT int dmm_abort(struct dmm_client *c)
 {
-	struct dmm_error error = c->error;
-	int err;
-
+	if (c->in_txn)
+		return send_abort(c);
 	queue_clear(c);
-	if (!c->in_txn)
-		return 0;
-	c->in_txn = false;
-	queue(c, DMM_CMD_TXN_ABORT, 0, NULL, 0, NULL);
-	err = exchange(c, NULL, NULL);
-	/* The caller wants to know why it gave up, not that there is nothing left to abort. */
-	c->error = error;
-	return err;
+	return 0;
 }
 
 DMM_EXPORT int dmm_get(struct dmm_client *c, unsigned int cmd, const void *req,
