@@ -39,7 +39,7 @@ static void rule_event(struct dmm_policy *p, struct dmm_obj *obj)
 
 	if (start_event(p, &m, dmm_alive(obj) ? DMM_CMD_RULE_ADD :
 						DMM_CMD_RULE_DEL))
-		send_event(p, &m, dmm_nl_fill_rule(&m, rule, DMM_KEY_NONE));
+		send_event(p, &m, dmm_nl_fill_rule(&m, rule));
 }
 
 static int fill_name(const struct dmm_nl_msg *m, const struct dmm_name *name)
