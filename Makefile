@@ -24,6 +24,7 @@ KERNELS	:= 6.1 6.12
 PREFIX	:= /usr/local
 DESTDIR	:=
 CFLAGS	?= -O2 -g
+VERSION	:= $(shell sed -n 's/^\#define DMM_VERSION[[:blank:]]*"\(.*\)"/\1/p' uapi/linux/dmm.h)
 
 # SANITIZE=address,undefined (with a B of its own) builds user space with these sanitizers.
 ccflags	 := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
@@ -101,9 +102,10 @@ $(filter %.a,$(LIBS)):
 	@mkdir -p $(@D)
 	$(AR) rcs $@ $(filter %.o,$^)
 
-$(scripts): $B/bin/%:
+$(scripts): $B/bin/%: uapi/linux/dmm.h
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	sed 's/@VERSION@/$(VERSION)/' $(filter-out %.h,$^) >$@.tmp
+	@chmod 755 $@.tmp && mv $@.tmp $@
 $(foreach script,$(SCRIPTS),$(eval $B/bin/$(notdir $(script)): $(script)))
 
 -include $(shell find $B/obj -name '*.d' 2>/dev/null)

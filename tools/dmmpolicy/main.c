@@ -7,8 +7,6 @@
 
 #include "dmmpolicy.h"
 
-#define VERSION "0.1"
-
 struct command {
 	const char *object;
 	const char *verb;	/* NULL: the object is the whole command */
@@ -266,7 +264,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (inv.version) {
-		printf("dmmpolicy %s\n", VERSION);
+		printf("dmmpolicy %s\n", DMM_VERSION);
 		return EXIT_OK;
 	}
 	argc = 0;
