@@ -223,6 +223,7 @@ test_case "those before it were done" eval "with_rules 1 && dmmpolicy zone show 
 
 # check
 
+dmmpolicy flush all
 cat >odd.policy <<'END'
 rule add prio 1 dst 10.0.0.0/8 stack kernel
 rule add prio 2 dst 10.1.0.0/16 reject
@@ -235,6 +236,34 @@ test_case "and counts" expect "4 rules, 4 masks" dmmpolicy check -f odd.policy
 test_case "check changes nothing" unchanged dmmpolicy check -f all.policy
 sed -i 's/dport set web/dport set nosuch/' all.policy
 test_case "check asks the kernel" refuse "all.policy:10.*no such port set" dmmpolicy check -f all.policy
+
+cat >late.policy <<'END'
+zone add z 10.0.0.0/8
+rule add prio 2 dst zone z dport 80 reject
+END
+dmmpolicy flush all
+dmmpolicy -f - <<'END'
+rule add prio 1 dport 80 stack kernel
+rule add prio 1 dport 80-90 reject
+rule add prio 9 origin file dport 81 stack kernel
+END
+test_case "a rule that is there already" expect "late.policy:2: never matches: rule id [0-9]+ takes all" \
+	dmmpolicy check -f late.policy
+test_case "what is odd without the file is not reported" expect "1 zones, 1 prefixes, 0 sets, 4 rules, . masks of 64, 1 findings" \
+	dmmpolicy check -f - <late.policy
+test_case "in place of what replace takes away" expect "3 rules, . masks of 64, 0 findings" \
+	dmmpolicy check replace origin file -f <(echo 'rule add prio 1 dport 7 stack kernel')
+test_case "before what it would be shadowed by" expect "rule id [0-9]+: never matches: the rule at .*:1 takes" \
+	dmmpolicy check -f <(echo 'rule add prio 0 dport 80-90 uid 0-4294967294 stack kernel; rule add prio 0 dport 1-99 reject')
+test_case "a file that deletes" expect "1 rules, 1 masks of 64, 0 findings" \
+	dmmpolicy check -f <(echo 'rule del prio 1; flush origin file'; cat late.policy)
+test_case "also a zone, a set and prefixes" expect "1 zones, 1 prefixes, 0 sets, 3 rules" dmmpolicy check -f <(
+	echo 'zone add a 10.0.0.0/8; zone add b 11.0.0.0/8 12.0.0.0/8; set add s port 1; zone del b 12.0.0.0/8; zone del a; set del s')
+dmmpolicy -f late.policy
+test_case "a file that is loaded cannot be added" gives 2 dmmpolicy check -f late.policy
+test_case "but can replace" gives 0 dmmpolicy check replace origin cli -f late.policy
+test_case "replace needs an origin" gives 1 dmmpolicy check replace -f late.policy
+test_case "and only replace has one" gives 1 dmmpolicy check origin cli -f late.policy
 
 # JSON. Python takes long to start: it looks at all output at once.
 
@@ -258,7 +287,7 @@ done <<-'END'
 	stack show
 	save
 	diff -f other.policy
-	check -f one
+	check -f odd.policy
 	rule add prio 9 stack kernel
 END
 

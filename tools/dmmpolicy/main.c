@@ -20,7 +20,7 @@ static const struct command commands[] = {
 	{ "set", "show", "[NAME]", cmd_set_show },
 	{ "rule", "show", "[id ID] [MATCH ...] [ACTION] [OPTION ...]", cmd_rule_show },
 	{ "explain", NULL, "{ connect | listen } { tcp | udp } ENDPOINT [SOCKET ...]", cmd_explain },
-	{ "check", NULL, "[origin ORIGIN] -f FILE", cmd_check },
+	{ "check", NULL, "[replace origin ORIGIN] -f FILE", cmd_check },
 	{ "diff", NULL, "[origin ORIGIN] -f FILE", cmd_diff },
 	{ "replace", NULL, "origin ORIGIN -f FILE", cmd_replace },
 	{ "load", NULL, "-f FILE", cmd_load },
