@@ -39,7 +39,7 @@ struct dmm_net {
 	struct dmm_policy policy;
 	struct dmm_log log;
 	struct dmm_stats __percpu *stats;
-	atomic_t held[DMM_SOCK_LISTENER + 1];
+	atomic_t held[DMM_SOCK_MAX + 1];
 };
 
 struct dmm_net *dmm_net(const struct net *net);

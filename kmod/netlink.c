@@ -6,6 +6,7 @@
 static const struct genl_multicast_group groups[] = {
 	[DMM_NLGRP_POLICY] = { DMM_MCGRP_POLICY },
 	[DMM_NLGRP_DECISION] = { DMM_MCGRP_DECISION },
+	[DMM_NLGRP_STACK] = { DMM_MCGRP_STACK },
 };
 
 struct genl_family dmm_genl_family __ro_after_init = {

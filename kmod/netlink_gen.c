@@ -65,7 +65,7 @@ const struct nla_policy dmm_set_get_nl_policy[DMM_A_SET_NAME + 1] = {
 };
 
 /* DMM_CMD_RULE_ADD - do */
-const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_SET_KEEPCNT + 1] = {
+const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_RACE + 1] = {
 	[DMM_A_RULE_PRIO] = NLA_POLICY_MAX(NLA_U32, 32766),
 	[DMM_A_RULE_ORIGIN] = NLA_POLICY_MAX(NLA_U8, 3),
 	[DMM_A_RULE_ROLE] = NLA_POLICY_MAX(NLA_U8, 2),
@@ -90,7 +90,7 @@ const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_SET_KEEPCNT + 1] = {
 	[DMM_A_RULE_DEV] = { .type = NLA_NUL_STRING, .len = 15, },
 	[DMM_A_RULE_COMM] = { .type = NLA_NUL_STRING, .len = 15, },
 	[DMM_A_RULE_VERDICT] = NLA_POLICY_MAX(NLA_U8, 1),
-	[DMM_A_RULE_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x1),
+	[DMM_A_RULE_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
 	[DMM_A_RULE_STACK] = { .type = NLA_STRING, .len = 31, },
 	[DMM_A_RULE_SET_CC] = { .type = NLA_NUL_STRING, .len = 15, },
 	[DMM_A_RULE_SET_MARK] = { .type = NLA_U32, },
@@ -98,6 +98,9 @@ const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_SET_KEEPCNT + 1] = {
 	[DMM_A_RULE_SET_KEEPIDLE] = { .type = NLA_U32, },
 	[DMM_A_RULE_SET_KEEPINTVL] = { .type = NLA_U32, },
 	[DMM_A_RULE_SET_KEEPCNT] = { .type = NLA_U32, },
+	[DMM_A_RULE_GROUP] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_RULE_TIMEOUT] = { .type = NLA_U32, },
+	[DMM_A_RULE_RACE] = { .type = NLA_U32, },
 };
 
 /* DMM_CMD_RULE_DEL - do */
@@ -152,8 +155,58 @@ const struct nla_policy dmm_sock_get_nl_policy[DMM_A_DECISION_COOKIE + 1] = {
 	[DMM_A_DECISION_COOKIE] = { .type = NLA_U64, },
 };
 
+/* DMM_CMD_GROUP_ADD - do */
+const struct nla_policy dmm_group_add_nl_policy[DMM_A_GROUP_MEMBERS + 1] = {
+	[DMM_A_GROUP_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_GROUP_ORIGIN] = NLA_POLICY_MAX(NLA_U8, 3),
+	[DMM_A_GROUP_MEMBERS] = { .type = NLA_BINARY, },
+};
+
+/* DMM_CMD_GROUP_SET - do */
+const struct nla_policy dmm_group_set_nl_policy[DMM_A_GROUP_MEMBERS + 1] = {
+	[DMM_A_GROUP_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_GROUP_ORIGIN] = NLA_POLICY_MAX(NLA_U8, 3),
+	[DMM_A_GROUP_MEMBERS] = { .type = NLA_BINARY, },
+};
+
+/* DMM_CMD_GROUP_DEL - do */
+const struct nla_policy dmm_group_del_nl_policy[DMM_A_GROUP_NAME + 1] = {
+	[DMM_A_GROUP_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+};
+
+/* DMM_CMD_GROUP_GET - do */
+const struct nla_policy dmm_group_get_nl_policy[DMM_A_GROUP_NAME + 1] = {
+	[DMM_A_GROUP_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+};
+
+/* DMM_CMD_STACK_GET - do */
+const struct nla_policy dmm_stack_get_nl_policy[DMM_A_STACK_INSTANCE + 1] = {
+	[DMM_A_STACK_STACK] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_STACK_INSTANCE] = { .type = NLA_NUL_STRING, .len = 31, },
+};
+
+/* DMM_CMD_STACK_SHARE - do */
+const struct nla_policy dmm_stack_share_nl_policy[DMM_A_STACK_NETNS_PID + 1] = {
+	[DMM_A_STACK_STACK] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_STACK_INSTANCE] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_STACK_NETNS_FD] = { .type = NLA_U32, },
+	[DMM_A_STACK_NETNS_PID] = { .type = NLA_U32, },
+};
+
+/* DMM_CMD_STACK_UNSHARE - do */
+const struct nla_policy dmm_stack_unshare_nl_policy[DMM_A_STACK_NETNS_PID + 1] = {
+	[DMM_A_STACK_STACK] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_STACK_INSTANCE] = { .type = NLA_NUL_STRING, .len = 31, },
+	[DMM_A_STACK_NETNS_FD] = { .type = NLA_U32, },
+	[DMM_A_STACK_NETNS_PID] = { .type = NLA_U32, },
+};
+
+/* DMM_CMD_STACK_FLUSH - do */
+const struct nla_policy dmm_stack_flush_nl_policy[DMM_A_STACK_PAD + 1] = {
+};
+
 /* Ops table for dmm */
-const struct genl_ops dmm_nl_ops[18] = {
+const struct genl_ops dmm_nl_ops[26] = {
 	{
 		.cmd		= DMM_CMD_TXN_BEGIN,
 		.doit		= dmm_nl_txn_begin_doit,
@@ -228,7 +281,7 @@ const struct genl_ops dmm_nl_ops[18] = {
 		.cmd		= DMM_CMD_RULE_ADD,
 		.doit		= dmm_nl_rule_add_doit,
 		.policy		= dmm_rule_add_nl_policy,
-		.maxattr	= DMM_A_RULE_SET_KEEPCNT,
+		.maxattr	= DMM_A_RULE_RACE,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
@@ -278,6 +331,62 @@ const struct genl_ops dmm_nl_ops[18] = {
 		.dumpit		= dmm_nl_sock_get_dumpit,
 		.policy		= dmm_sock_get_nl_policy,
 		.maxattr	= DMM_A_DECISION_COOKIE,
+	},
+	{
+		.cmd		= DMM_CMD_GROUP_ADD,
+		.doit		= dmm_nl_group_add_doit,
+		.policy		= dmm_group_add_nl_policy,
+		.maxattr	= DMM_A_GROUP_MEMBERS,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= DMM_CMD_GROUP_SET,
+		.doit		= dmm_nl_group_set_doit,
+		.policy		= dmm_group_set_nl_policy,
+		.maxattr	= DMM_A_GROUP_MEMBERS,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= DMM_CMD_GROUP_DEL,
+		.doit		= dmm_nl_group_del_doit,
+		.policy		= dmm_group_del_nl_policy,
+		.maxattr	= DMM_A_GROUP_NAME,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= DMM_CMD_GROUP_GET,
+		.doit		= dmm_nl_group_get_doit,
+		.dumpit		= dmm_nl_group_get_dumpit,
+		.policy		= dmm_group_get_nl_policy,
+		.maxattr	= DMM_A_GROUP_NAME,
+	},
+	{
+		.cmd		= DMM_CMD_STACK_GET,
+		.doit		= dmm_nl_stack_get_doit,
+		.dumpit		= dmm_nl_stack_get_dumpit,
+		.policy		= dmm_stack_get_nl_policy,
+		.maxattr	= DMM_A_STACK_INSTANCE,
+	},
+	{
+		.cmd		= DMM_CMD_STACK_SHARE,
+		.doit		= dmm_nl_stack_share_doit,
+		.policy		= dmm_stack_share_nl_policy,
+		.maxattr	= DMM_A_STACK_NETNS_PID,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= DMM_CMD_STACK_UNSHARE,
+		.doit		= dmm_nl_stack_unshare_doit,
+		.policy		= dmm_stack_unshare_nl_policy,
+		.maxattr	= DMM_A_STACK_NETNS_PID,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= DMM_CMD_STACK_FLUSH,
+		.doit		= dmm_nl_stack_flush_doit,
+		.policy		= dmm_stack_flush_nl_policy,
+		.maxattr	= DMM_A_STACK_PAD,
+		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };
 

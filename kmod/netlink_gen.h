@@ -31,7 +31,7 @@ extern const struct nla_policy dmm_set_del_nl_policy[DMM_A_SET_NAME + 1];
 
 extern const struct nla_policy dmm_set_get_nl_policy[DMM_A_SET_NAME + 1];
 
-extern const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_SET_KEEPCNT + 1];
+extern const struct nla_policy dmm_rule_add_nl_policy[DMM_A_RULE_RACE + 1];
 
 extern const struct nla_policy dmm_rule_del_nl_policy[DMM_A_RULE_ORIGIN + 1];
 
@@ -47,8 +47,24 @@ extern const struct nla_policy dmm_decision_get_nl_policy[DMM_A_DECISION_COOKIE 
 
 extern const struct nla_policy dmm_sock_get_nl_policy[DMM_A_DECISION_COOKIE + 1];
 
+extern const struct nla_policy dmm_group_add_nl_policy[DMM_A_GROUP_MEMBERS + 1];
+
+extern const struct nla_policy dmm_group_set_nl_policy[DMM_A_GROUP_MEMBERS + 1];
+
+extern const struct nla_policy dmm_group_del_nl_policy[DMM_A_GROUP_NAME + 1];
+
+extern const struct nla_policy dmm_group_get_nl_policy[DMM_A_GROUP_NAME + 1];
+
+extern const struct nla_policy dmm_stack_get_nl_policy[DMM_A_STACK_INSTANCE + 1];
+
+extern const struct nla_policy dmm_stack_share_nl_policy[DMM_A_STACK_NETNS_PID + 1];
+
+extern const struct nla_policy dmm_stack_unshare_nl_policy[DMM_A_STACK_NETNS_PID + 1];
+
+extern const struct nla_policy dmm_stack_flush_nl_policy[DMM_A_STACK_PAD + 1];
+
 /* Ops table for dmm */
-extern const struct genl_ops dmm_nl_ops[18];
+extern const struct genl_ops dmm_nl_ops[26];
 
 int dmm_nl_txn_begin_doit(struct sk_buff *skb, struct genl_info *info);
 int dmm_nl_txn_commit_doit(struct sk_buff *skb, struct genl_info *info);
@@ -75,10 +91,21 @@ int dmm_nl_decision_get_dumpit(struct sk_buff *skb,
 			       struct netlink_callback *cb);
 int dmm_nl_sock_get_doit(struct sk_buff *skb, struct genl_info *info);
 int dmm_nl_sock_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int dmm_nl_group_add_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_group_set_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_group_del_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_group_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_group_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int dmm_nl_stack_get_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_stack_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int dmm_nl_stack_share_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_stack_unshare_doit(struct sk_buff *skb, struct genl_info *info);
+int dmm_nl_stack_flush_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	DMM_NLGRP_POLICY,
 	DMM_NLGRP_DECISION,
+	DMM_NLGRP_STACK,
 };
 
 #endif /* _LINUX_DMM_GEN_H */

@@ -223,7 +223,9 @@ struct dmm_name *dmm_nl_find_name(struct dmm_names *names, const char *str,
 int dmm_nl_put_name(struct sk_buff *skb, const struct dmm_name *name)
 {
 	BUILD_BUG_ON(DMM_A_ZONE_NAME != (int)DMM_A_SET_NAME ||
-		     DMM_A_ZONE_ORIGIN != (int)DMM_A_SET_ORIGIN);
+		     DMM_A_ZONE_ORIGIN != (int)DMM_A_SET_ORIGIN ||
+		     DMM_A_ZONE_NAME != (int)DMM_A_GROUP_NAME ||
+		     DMM_A_ZONE_ORIGIN != (int)DMM_A_GROUP_ORIGIN);
 	return nla_put_string(skb, DMM_A_ZONE_NAME, name->name) ?:
 	       nla_put_u8(skb, DMM_A_ZONE_ORIGIN, name->origin);
 }

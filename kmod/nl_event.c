@@ -99,6 +99,28 @@ static void set_ports_event(struct dmm_policy *p, struct dmm_obj *obj)
 	send_event(p, &m, dmm_nl_fill_set(&m, ports->set, &ports->ports));
 }
 
+/* And a group with its members. */
+static void group_event(struct dmm_policy *p, struct dmm_obj *obj)
+{
+	struct dmm_nl_msg m;
+
+	if (!dmm_alive(obj) && start_event(p, &m, DMM_CMD_GROUP_DEL))
+		send_event(p, &m, fill_name(&m, container_of(obj, struct dmm_name,
+							     obj)));
+}
+
+static void group_members_event(struct dmm_policy *p, struct dmm_obj *obj)
+{
+	struct dmm_group_version *v = container_of(obj, struct dmm_group_version,
+						   obj);
+	bool new = v->group->name.obj.born == obj->born;
+	struct dmm_nl_msg m;
+
+	if (dmm_alive(obj) &&
+	    start_event(p, &m, new ? DMM_CMD_GROUP_ADD : DMM_CMD_GROUP_SET))
+		send_event(p, &m, dmm_nl_fill_group(&m, v->group, &v->members));
+}
+
 /*
  * Prefixes of one zone that follow each other in the log share an event.
  * Return the last of them that it has.
@@ -170,8 +192,12 @@ void dmm_policy_notify(struct dmm_policy *p, u64 gen)
 			obj = prefix_event(p, obj);
 		else if (obj->ops == &dmm_set_ops)
 			set_event(p, obj);
-		else
+		else if (obj->ops == &dmm_set_ports_ops)
 			set_ports_event(p, obj);
+		else if (obj->ops == &dmm_group_ops)
+			group_event(p, obj);
+		else
+			group_members_event(p, obj);
 		cond_resched();
 	}
 	commit_event(p, gen);

@@ -101,6 +101,12 @@ static int flush_change(struct dmm_policy *p, void *arg,
 		if (err)
 			return err;
 	}
+	list_for_each_entry_safe(name, next, &p->groups.list, list) {
+		if (flushable(name, origin))
+			err = dmm_group_delete(p, dmm_group(name), extack);
+		if (err)
+			return err;
+	}
 	list_for_each_entry_safe(name, next, &p->zones.list, list) {
 		if (flushable(name, origin) && !dmm_zone_builtin(dmm_zone(name)))
 			err = dmm_zone_delete(p, dmm_zone(name), extack);

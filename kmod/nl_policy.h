@@ -24,7 +24,7 @@ int dmm_nl_check_origin(const struct dmm_name *name, const struct nlattr *attr,
 /* The one of this name in generation @gen. */
 struct dmm_name *dmm_nl_find_name(struct dmm_names *names, const char *str,
 				  u64 gen);
-/* Name and origin of a zone or set. */
+/* Name and origin of a zone, set or group. */
 int dmm_nl_put_name(struct sk_buff *skb, const struct dmm_name *name);
 
 /* @at is in @attr. */
@@ -78,6 +78,9 @@ void dmm_nl_reply_msg(struct dmm_nl_msg *m, struct genl_info *info, u8 cmd);
 int dmm_nl_fill_gen(const struct dmm_nl_msg *m, u64 gen);
 int dmm_nl_fill_set(const struct dmm_nl_msg *m, const struct dmm_set *set,
 		    const struct dmm_ports *ports);
+/* DMM_CMD_GROUP_SET and the like; without @members the name alone. */
+int dmm_nl_fill_group(const struct dmm_nl_msg *m, const struct dmm_group *group,
+		      const struct dmm_group_members *members);
 int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule);
 /* A rule that explain tried; without @mismatch (DMM_KEY_NONE) it matched. */
 int dmm_nl_fill_tried(const struct dmm_nl_msg *m, const struct dmm_rule *rule,

@@ -122,6 +122,12 @@ static int put_action(struct sk_buff *skb, const struct dmm_action *action)
 	for (i = 0; i < action->nr_stacks; i++)
 		if (nla_put_string(skb, DMM_A_RULE_STACK, action->stacks[i]))
 			return -EMSGSIZE;
+	if ((action->group &&
+	     nla_put_string(skb, DMM_A_RULE_GROUP, action->group->name.name)) ||
+	    (action->timeout &&
+	     nla_put_u32(skb, DMM_A_RULE_TIMEOUT, action->timeout)) ||
+	    (action->race && nla_put_u32(skb, DMM_A_RULE_RACE, action->race)))
+		return -EMSGSIZE;
 	return put_opts(skb, &action->opts);
 }
 

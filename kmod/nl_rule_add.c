@@ -409,6 +409,32 @@ static const struct nlattr *first_of(struct nlattr **tb, int first, int last)
 	return NULL;
 }
 
+/* The times of attempts to connect. */
+static int parse_times(const struct rule_add *add)
+{
+	const struct nlattr *timeout = add->tb[DMM_A_RULE_TIMEOUT];
+	const struct nlattr *race = add->tb[DMM_A_RULE_RACE];
+	struct dmm_action *action = &add->rule->action;
+
+	if (timeout)
+		action->timeout = nla_get_u32(timeout);
+	if (timeout && (!action->timeout || action->timeout > DMM_TIMEOUT_MAX))
+		return refuse(add->extack, timeout, "the timeout is out of range");
+	if (race)
+		action->race = nla_get_u32(race);
+	if (race && (action->race < DMM_RACE_MIN || action->race > DMM_RACE_MAX))
+		return refuse(add->extack, race,
+			      "the time between attempts of a race is out of range");
+	if (!race && action->flags & DMM_RULE_F_RACE_KERNEL)
+		return refuse(add->extack, add->tb[DMM_A_RULE_FLAGS],
+			      "the kernel's part in a race needs a race");
+	if ((timeout || race) && (add->rule->type == SOCK_DGRAM ||
+				  add->rule->role == DMM_ROLE_LISTEN))
+		return refuse(add->extack, timeout ?: race,
+			      "times are for those who connect, with TCP");
+	return 0;
+}
+
 static int check_action(const struct rule_add *add)
 {
 	const struct dmm_action *action = &add->rule->action;
@@ -416,14 +442,17 @@ static int check_action(const struct rule_add *add)
 	const struct nlattr *tcp;
 
 	if (action->verdict == DMM_VERDICT_REJECT) {
-		if (first_of(tb, DMM_A_RULE_FLAGS, DMM_A_RULE_SET_KEEPCNT))
-			return refuse(add->extack,
-				      first_of(tb, DMM_A_RULE_FLAGS,
-					       DMM_A_RULE_SET_KEEPCNT),
+		tcp = first_of(tb, DMM_A_RULE_FLAGS, DMM_A_RULE_SET_KEEPCNT) ?:
+		      first_of(tb, DMM_A_RULE_GROUP, DMM_A_RULE_RACE);
+		if (tcp)
+			return refuse(add->extack, tcp,
 				      "a rule that rejects has neither stacks nor options");
 		return 0;
 	}
-	if (!action->nr_stacks)
+	if (action->nr_stacks && tb[DMM_A_RULE_GROUP])
+		return refuse(add->extack, tb[DMM_A_RULE_GROUP],
+			      "the rule names stacks and a group");
+	if (!action->nr_stacks && !tb[DMM_A_RULE_GROUP])
 		return refuse(add->extack, tb[DMM_A_RULE_VERDICT],
 			      "the rule names no stack");
 	tcp = tb[DMM_A_RULE_SET_CC] ?:
@@ -443,7 +472,8 @@ static int parse_action(const struct rule_add *add)
 		action->verdict = nla_get_u8(tb[DMM_A_RULE_VERDICT]);
 	if (tb[DMM_A_RULE_FLAGS])
 		action->flags = nla_get_u32(tb[DMM_A_RULE_FLAGS]);
-	return check_action(add) ?: parse_stacks(add) ?: parse_opts(add);
+	return check_action(add) ?: parse_stacks(add) ?: parse_times(add) ?:
+	       parse_opts(add);
 }
 
 /* All but what depends on other objects. */
@@ -515,10 +545,24 @@ static int resolve_set(struct dmm_policy *p, const struct rule_add *add, int end
 	return -ENOENT;
 }
 
+static int resolve_group(struct dmm_policy *p, const struct rule_add *add)
+{
+	const struct nlattr *attr = add->tb[DMM_A_RULE_GROUP];
+
+	if (!attr)
+		return 0;
+	add->rule->action.group = dmm_group_find(p, nla_data(attr));
+	if (add->rule->action.group)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(add->extack, attr, "no such group");
+	return -ENOENT;
+}
+
 static int resolve(struct dmm_policy *p, const struct rule_add *add)
 {
 	return resolve_zone(p, add, DMM_SRC) ?: resolve_set(p, add, DMM_SRC) ?:
-	       resolve_zone(p, add, DMM_DST) ?: resolve_set(p, add, DMM_DST);
+	       resolve_zone(p, add, DMM_DST) ?: resolve_set(p, add, DMM_DST) ?:
+	       resolve_group(p, add);
 }
 
 static int rule_add_change(struct dmm_policy *p, void *arg,

@@ -291,7 +291,12 @@ static int put_stats(struct sk_buff *skb, struct dmm_net *dn)
 	    nla_put_u64_64bit(skb, DMM_A_STAT_ACCEPTS, sum.accepts, DMM_A_STAT_PAD) ||
 	    nla_put_u64_64bit(skb, DMM_A_STAT_LISTENS, sum.listens, DMM_A_STAT_PAD) ||
 	    nla_put_u64_64bit(skb, DMM_A_STAT_OPTION_ERRORS, sum.option_errors,
-			      DMM_A_STAT_PAD))
+			      DMM_A_STAT_PAD) ||
+	    nla_put_u32(skb, DMM_A_STAT_GROUPS, c.groups) ||
+	    nla_put_u32(skb, DMM_A_STAT_CONNECTING,
+			atomic_read(&dn->held[DMM_SOCK_CONNECTING])) ||
+	    nla_put_u32(skb, DMM_A_STAT_CONNECTED,
+			atomic_read(&dn->held[DMM_SOCK_CONNECTED])))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -571,6 +571,7 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	INIT_LIST_HEAD(&p->txn.log);
 	INIT_LIST_HEAD(&p->cancelled);
 	dmm_names_init(&p->sets, 1);
+	dmm_names_init(&p->groups, 1);
 	p->rules = RB_ROOT;
 	xa_init_flags(&p->ids, XA_FLAGS_ACCOUNT);
 	p->next_rule = 1;
@@ -607,6 +608,11 @@ static void bury_all(struct dmm_policy *p)
 	list_for_each_entry_safe(name, next, &p->sets.list, list) {
 		bury(p, &list_first_entry(&dmm_set(name)->versions,
 					  struct dmm_set_ports, link)->obj);
+		bury(p, &name->obj);
+	}
+	list_for_each_entry_safe(name, next, &p->groups.list, list) {
+		bury(p, &list_first_entry(&dmm_group(name)->versions,
+					  struct dmm_group_version, link)->obj);
 		bury(p, &name->obj);
 	}
 	list_for_each_entry_safe(name, next, &p->zones.list, list) {

@@ -19,6 +19,8 @@
 #include <linux/xarray.h>
 #include <uapi/linux/dmm.h>
 
+struct dmm_group;
+struct dmm_group_members;
 struct dmm_rule;
 struct dmm_view;
 struct dmm_zone;
@@ -95,17 +97,36 @@ struct dmm_sockopts {
 /**
  * struct dmm_action - what a rule says to do
  * @verdict:	enum dmm_verdict
- * @nr_stacks:	names in @stacks, at least 1 if the verdict is a stack
+ * @nr_stacks:	names in @stacks, at least 1 if the verdict is a stack and
+ *		there is no @group
  * @flags:	DMM_RULE_F_*
+ * @timeout:	of one attempt to connect, milliseconds, 0 if it does not say
+ * @race:	until the next attempt starts beside it, likewise
  * @stacks:	names, most wanted first
+ * @group:	whose members are the stacks, or NULL
  * @opts:	options for the kernel's stack
  */
 struct dmm_action {
 	u8 verdict;
 	u8 nr_stacks;
 	u32 flags;
+	u32 timeout;
+	u32 race;
 	const char (*stacks)[DMM_NAME_MAX];
+	struct dmm_group *group;
 	struct dmm_sockopts opts;
+};
+
+/**
+ * struct dmm_group_members - members of a group
+ * @turn:	decisions that it was asked for
+ * @nr:		how many
+ * @member:	in the order in which they were given
+ */
+struct dmm_group_members {
+	atomic_t turn;
+	u32 nr;
+	struct dmm_member member[];
 };
 
 /* A rule tells cgroups apart down to this depth below the root. */
@@ -118,6 +139,7 @@ struct dmm_action {
  * @zones:	zones, the built-in ones not counted
  * @prefixes:	prefixes of all zones
  * @sets:	port sets
+ * @groups:	groups of stacks
  * @keys:	rules that use a key, by enum dmm_key_id
  * @levels:	rules that name a cgroup of this depth (first is 1)
  * @len4:	zone prefixes of a length, AF_INET
@@ -129,6 +151,7 @@ struct dmm_counts {
 	u32 zones;
 	u32 prefixes;
 	u32 sets;
+	u32 groups;
 	u32 keys[DMM_KEY_COMM + 1];
 	u32 levels[DMM_CGROUP_LEVELS];
 	u32 len4[32 + 1];
@@ -136,7 +159,7 @@ struct dmm_counts {
 };
 
 /**
- * struct dmm_names - zones or port sets, by name
+ * struct dmm_names - zones, port sets or groups, by name
  * @list:	in the order of their ids
  * @hash:	by name
  * @next_id:	never goes back
@@ -174,6 +197,7 @@ struct dmm_txn {
  * @cancelled:	sockets whose transaction failed to begin or was taken over
  * @zones:	by name
  * @sets:	by name
+ * @groups:	by name
  * @zone_loopback: the built-in zone "loopback"
  * @zone_local:	the built-in zone "local"
  * @zone_internet: the built-in zone "internet"
@@ -203,6 +227,7 @@ struct dmm_policy {
 
 	struct dmm_names zones;
 	struct dmm_names sets;
+	struct dmm_names groups;
 	struct dmm_zone *zone_loopback;
 	struct dmm_zone *zone_local;
 	struct dmm_zone *zone_internet;
@@ -276,6 +301,13 @@ u64 dmm_policy_zones(const struct dmm_policy *p, const struct dmm_flow *flow,
 /* Generation and counts of the table that decisions see. */
 void dmm_policy_stat(const struct dmm_policy *p, u64 *gen,
 		     struct dmm_counts *counts);
+
+/*
+ * Members of a group in a generation; never NULL for that of a rule of this
+ * generation.  The caller is in an RCU read-side section.
+ */
+const struct dmm_group_members *dmm_group_members(const struct dmm_group *group,
+						  u64 gen);
 
 u32 dmm_rule_id(const struct dmm_rule *rule);
 u32 dmm_rule_prio(const struct dmm_rule *rule);

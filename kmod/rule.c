@@ -132,6 +132,8 @@ static void rule_count(struct dmm_policy *p, struct dmm_obj *obj, int n)
 		if (rule->set[i])
 			rule->set[i]->name.refs += n;
 	}
+	if (rule->action.group)
+		rule->action.group->name.refs += n;
 	dmm_classify_count(p, rule, n);
 }
 
@@ -242,17 +244,25 @@ struct dmm_rule *dmm_rule_next(struct dmm_rule *rule)
 	return rb_entry_safe(rb_next(&rule->by_rank), struct dmm_rule, by_rank);
 }
 
+static bool names(const struct dmm_rule *rule, const struct dmm_name *name)
+{
+	int i;
+
+	for (i = DMM_SRC; i <= DMM_DST; i++)
+		if ((rule->zone[i] && &rule->zone[i]->name == name) ||
+		    (rule->set[i] && &rule->set[i]->name == name))
+			return true;
+	return rule->action.group && &rule->action.group->name == name;
+}
+
 struct dmm_rule *dmm_rule_naming(struct dmm_policy *p,
 				 const struct dmm_name *name)
 {
 	struct dmm_rule *rule;
-	int i;
 
 	for (rule = dmm_rule_from(p, 0); rule; rule = dmm_rule_next(rule)) {
-		for (i = DMM_SRC; i <= DMM_DST && dmm_alive(&rule->obj); i++)
-			if ((rule->zone[i] && &rule->zone[i]->name == name) ||
-			    (rule->set[i] && &rule->set[i]->name == name))
-				return rule;
+		if (dmm_alive(&rule->obj) && names(rule, name))
+			return rule;
 		cond_resched();
 	}
 	return NULL;

@@ -3,8 +3,8 @@
  * Inside of the policy table: what its files share.
  *
  * Generations.  Readers (decisions) and the writer (netlink) share one set of
- * objects: rules, zones, their prefixes, port sets and versions of their
- * ports.  An object is visible in the generations from its ->born to before
+ * objects: rules, zones, their prefixes, port sets, groups, and versions of
+ * the ports and members of these.  An object is visible in the generations from its ->born to before
  * its ->dead.  A reader takes the current view once, and with it the
  * generation, and looks at visible objects only; so each decision sees one
  * whole generation, whatever happens meanwhile.  A transaction inserts objects
@@ -28,8 +28,8 @@
  *
  * An object that no view ever showed is retired and unlinked at once.  Cells
  * and tuples, which hold the rules, have no generation: they go when they are
- * empty.  References between objects (rule to zone, rule to set, prefix to
- * zone) need no count for their life: what is referred to cannot be deleted
+ * empty.  References between objects (rule to zone, set or group, prefix
+ * to zone) need no count for their life: what is referred to cannot be deleted
  * before, and so is not freed before, what refers to it.
  *
  * Locks: p->lock is a leaf for us; netlink's own and the notifier's are taken
@@ -50,6 +50,7 @@
 #define DMM_PREFIXES_MAX	4000000
 #define DMM_ZONES_MAX		4096
 #define DMM_SETS_MAX		4096
+#define DMM_GROUPS_MAX		4096
 #define DMM_MASKS_MAX		64
 /* Rules that differ only in keys that are compared one by one. */
 #define DMM_CELL_MAX		4096
@@ -179,6 +180,23 @@ struct dmm_set_ports {
 	struct list_head link;
 	struct dmm_set *set;
 	struct dmm_ports ports;
+};
+
+/**
+ * struct dmm_group - a named list of stacks
+ * @name:	its name
+ * @versions:	of its members, newest first
+ */
+struct dmm_group {
+	struct dmm_name name;
+	struct list_head versions;
+};
+
+struct dmm_group_version {
+	struct dmm_obj obj;
+	struct list_head link;
+	struct dmm_group *group;
+	struct dmm_group_members members;
 };
 
 /* The two ends of a flow. */
@@ -445,6 +463,26 @@ static inline struct dmm_set *dmm_set(struct dmm_name *name)
 	return container_of(name, struct dmm_set, name);
 }
 
+/* group.c */
+
+struct dmm_group *dmm_group_find(struct dmm_policy *p, const char *name);
+struct dmm_group *dmm_group_create(struct dmm_policy *p, const char *name,
+				   u8 origin, struct netlink_ext_ack *extack);
+/* Takes over @version. */
+void dmm_group_replace(struct dmm_policy *p, struct dmm_group *group,
+		       struct dmm_group_version *version);
+struct dmm_group_version *dmm_group_version_alloc(unsigned int nr);
+int dmm_group_delete(struct dmm_policy *p, struct dmm_group *group,
+		     struct netlink_ext_ack *extack);
+
+extern const struct dmm_obj_ops dmm_group_ops;
+extern const struct dmm_obj_ops dmm_group_version_ops;
+
+static inline struct dmm_group *dmm_group(struct dmm_name *name)
+{
+	return container_of(name, struct dmm_group, name);
+}
+
 /* rule.c */
 
 /* All but id and rank is filled in.  The caller frees it if this fails. */
@@ -460,7 +498,7 @@ u64 dmm_rule_rank(u32 prio, u8 dst_len, u8 src_len, u32 id);
 /* The first of these keys of the rule that the flow does not match. */
 enum dmm_key_id dmm_rule_mismatch(const struct dmm_rule *rule,
 				  const struct dmm_lookup *l, u32 keys);
-/* A rule that names this zone or set in the generation being prepared. */
+/* A rule that names this zone, set or group in the generation being prepared. */
 struct dmm_rule *dmm_rule_naming(struct dmm_policy *p,
 				 const struct dmm_name *name);
 

@@ -122,4 +122,30 @@ struct dmm_port_range {
 	__u16 hi;
 };
 
+/**
+ * struct dmm_member - a member of a group in netlink attributes
+ * @name:	stack, NAME or NAME@INSTANCE, or "kernel"
+ * @weight:	its share, 1 to DMM_WEIGHT_MAX
+ */
+struct dmm_member {
+	char name[DMM_NAME_MAX];
+	__u32 weight;
+};
+
+/**
+ * struct dmm_candidate - an instance that explain looked at
+ * @stack:	name as the rule or its group has it
+ * @instance:	the instance, "" if there is none, and for "kernel"
+ * @status:	enum dmm_candidate_status
+ * @weight:	of the instance
+ * @live:	connections that it has
+ */
+struct dmm_candidate {
+	char stack[DMM_NAME_MAX];
+	char instance[DMM_NAME_MAX];
+	__u32 status;
+	__u32 weight;
+	__u32 live;
+};
+
 #endif /* _UAPI_LINUX_DMM_H */

@@ -13,6 +13,11 @@
 #define DMM_CGROUP_MAX	256
 #define DMM_PRIO_MAX	32766
 #define DMM_STACKS_MAX	8
+#define DMM_MEMBERS_MAX	32
+#define DMM_WEIGHT_MAX	1000
+#define DMM_TIMEOUT_MAX	600000
+#define DMM_RACE_MIN	10
+#define DMM_RACE_MAX	60000
 
 /**
  * enum dmm_role - What the socket does when it is decided.
@@ -75,10 +80,18 @@ enum dmm_reason {
 
 /**
  * enum dmm_sock_state - State of a socket that DMM still holds.
+ * @DMM_SOCK_CONNECTING: User stacks are asked to connect.
+ * @DMM_SOCK_CONNECTED: A user stack serves it.
  */
 enum dmm_sock_state {
 	DMM_SOCK_UNDECIDED,
 	DMM_SOCK_LISTENER,
+	DMM_SOCK_CONNECTING,
+	DMM_SOCK_CONNECTED,
+
+	/* private: */
+	__DMM_SOCK_MAX,
+	DMM_SOCK_MAX = (__DMM_SOCK_MAX - 1)
 };
 
 /**
@@ -108,9 +121,40 @@ enum dmm_key_id {
 /**
  * enum dmm_rule_flags
  * @DMM_RULE_F_STRICT: Never fall back to a stack that the rule does not name.
+ * @DMM_RULE_F_RACE_KERNEL: The kernel's stack takes part in the race; a server
+ *   may see and accept a connection that lost.
  */
 enum dmm_rule_flags {
 	DMM_RULE_F_STRICT = 1,
+	DMM_RULE_F_RACE_KERNEL = 2,
+};
+
+/**
+ * enum dmm_health - State of an instance.
+ * @DMM_HEALTH_BROKEN: Its event rings made no sense; it gets no connections.
+ */
+enum dmm_health {
+	DMM_HEALTH_OK,
+	DMM_HEALTH_BROKEN,
+};
+
+/**
+ * enum dmm_candidate_status - Whether an instance could take a socket, as
+ *   explain says it.
+ * @DMM_CANDIDATE_ABSENT: No instance of this name serves the namespace.
+ * @DMM_CANDIDATE_CAPABILITY: It cannot serve this type, family or role.
+ * @DMM_CANDIDATE_ADDRESS: The local address is not one of its own.
+ * @DMM_CANDIDATE_BROKEN: Its event rings made no sense.
+ * @DMM_CANDIDATE_FAILING: It failed to connect to this remote end a short time
+ *   ago.
+ */
+enum dmm_candidate_status {
+	DMM_CANDIDATE_OK,
+	DMM_CANDIDATE_ABSENT,
+	DMM_CANDIDATE_CAPABILITY,
+	DMM_CANDIDATE_ADDRESS,
+	DMM_CANDIDATE_BROKEN,
+	DMM_CANDIDATE_FAILING,
 };
 
 enum {
@@ -139,6 +183,15 @@ enum {
 	__DMM_A_SET_MAX
 };
 #define DMM_A_SET_MAX (__DMM_A_SET_MAX - 1)
+
+enum {
+	DMM_A_GROUP_NAME = 1,
+	DMM_A_GROUP_ORIGIN,
+	DMM_A_GROUP_MEMBERS,
+
+	__DMM_A_GROUP_MAX
+};
+#define DMM_A_GROUP_MAX (__DMM_A_GROUP_MAX - 1)
 
 enum {
 	DMM_A_RULE_PAD = 1,
@@ -177,6 +230,9 @@ enum {
 	DMM_A_RULE_SET_KEEPCNT,
 	DMM_A_RULE_HITS,
 	DMM_A_RULE_MISMATCH,
+	DMM_A_RULE_GROUP,
+	DMM_A_RULE_TIMEOUT,
+	DMM_A_RULE_RACE,
 
 	__DMM_A_RULE_MAX
 };
@@ -198,6 +254,10 @@ enum {
 	DMM_A_STAT_ACCEPTS,
 	DMM_A_STAT_LISTENS,
 	DMM_A_STAT_OPTION_ERRORS,
+	DMM_A_STAT_GROUPS,
+	DMM_A_STAT_CONNECTING,
+	DMM_A_STAT_CONNECTED,
+	DMM_A_STAT_FAILING,
 
 	__DMM_A_STAT_MAX
 };
@@ -232,6 +292,7 @@ enum {
 	DMM_A_EXPLAIN_DST_ZONE,
 	DMM_A_EXPLAIN_PS,
 	DMM_A_EXPLAIN_TRIED,
+	DMM_A_EXPLAIN_CANDIDATES,
 
 	__DMM_A_EXPLAIN_MAX
 };
@@ -259,10 +320,47 @@ enum {
 	DMM_A_DECISION_RULE,
 	DMM_A_DECISION_PRIO,
 	DMM_A_DECISION_ERRNO,
+	DMM_A_DECISION_INSTANCE,
+	DMM_A_DECISION_QUEUE,
+	DMM_A_DECISION_TX_USED,
+	DMM_A_DECISION_TX_SIZE,
+	DMM_A_DECISION_RX_USED,
+	DMM_A_DECISION_RX_SIZE,
 
 	__DMM_A_DECISION_MAX
 };
 #define DMM_A_DECISION_MAX (__DMM_A_DECISION_MAX - 1)
+
+enum {
+	DMM_A_STACK_PAD = 1,
+	DMM_A_STACK_STACK,
+	DMM_A_STACK_INSTANCE,
+	DMM_A_STACK_ID,
+	DMM_A_STACK_PID,
+	DMM_A_STACK_COMM,
+	DMM_A_STACK_HEALTH,
+	DMM_A_STACK_SHARED,
+	DMM_A_STACK_CAPS,
+	DMM_A_STACK_WEIGHT,
+	DMM_A_STACK_QUEUES,
+	DMM_A_STACK_LIVE,
+	DMM_A_STACK_LISTENERS,
+	DMM_A_STACK_CONNS_MAX,
+	DMM_A_STACK_ARENA,
+	DMM_A_STACK_TAKEOVERS,
+	DMM_A_STACK_ADDRESSES,
+	DMM_A_STACK_CONNECTS,
+	DMM_A_STACK_ACCEPTS,
+	DMM_A_STACK_FAILURES,
+	DMM_A_STACK_RESETS,
+	DMM_A_STACK_BAD_EVENTS,
+	DMM_A_STACK_BAD_RINGS,
+	DMM_A_STACK_NETNS_FD,
+	DMM_A_STACK_NETNS_PID,
+
+	__DMM_A_STACK_MAX
+};
+#define DMM_A_STACK_MAX (__DMM_A_STACK_MAX - 1)
 
 enum {
 	DMM_CMD_TXN_BEGIN = 1,
@@ -283,6 +381,16 @@ enum {
 	DMM_CMD_EXPLAIN,
 	DMM_CMD_DECISION_GET,
 	DMM_CMD_SOCK_GET,
+	DMM_CMD_GROUP_ADD,
+	DMM_CMD_GROUP_SET,
+	DMM_CMD_GROUP_DEL,
+	DMM_CMD_GROUP_GET,
+	DMM_CMD_STACK_GET,
+	DMM_CMD_STACK_SHARE,
+	DMM_CMD_STACK_UNSHARE,
+	DMM_CMD_STACK_FLUSH,
+	DMM_CMD_STACK_ADD,
+	DMM_CMD_STACK_DEL,
 
 	__DMM_CMD_MAX
 };
@@ -290,5 +398,6 @@ enum {
 
 #define DMM_MCGRP_POLICY	"policy"
 #define DMM_MCGRP_DECISION	"decision"
+#define DMM_MCGRP_STACK		"stack"
 
 #endif /* _UAPI_LINUX_DMM_NETLINK_H */
