@@ -50,6 +50,8 @@ union any_object {
 	struct dmm_stat stat;
 	struct dmm_explain explain;
 	struct dmm_decision decision;
+	struct dmm_group group;
+	struct dmm_instance instance;
 };
 
 static uint64_t now_ns(void)
@@ -395,9 +397,13 @@ static uint64_t change_mask(unsigned int cmd)
 	case DMM_CMD_ZONE_DEL:
 		return ~DMM_HAS(DMM_A_ZONE_COUNT);
 	case DMM_CMD_SET_ADD:
+	case DMM_CMD_GROUP_ADD:
+	case DMM_CMD_GROUP_SET:
 		return ~UINT64_C(0);
 	case DMM_CMD_SET_DEL:
 		return DMM_HAS(DMM_A_SET_NAME);
+	case DMM_CMD_GROUP_DEL:
+		return DMM_HAS(DMM_A_GROUP_NAME);
 	case DMM_CMD_RULE_ADD:
 		return ~(DMM_HAS(DMM_A_RULE_ID) | DMM_HAS(DMM_A_RULE_HITS) |
 			 DMM_HAS(DMM_A_RULE_MISMATCH));
@@ -529,6 +535,11 @@ DMM_EXPORT int dmm_get(struct dmm_client *c, unsigned int cmd, const void *req,
 	if (!err)
 		err = queue(c, cmd, 0, req, ~UINT64_C(0), NULL);
 	return err ? err : exchange(c, fn, arg);
+}
+
+DMM_EXPORT int dmm_do(struct dmm_client *c, unsigned int cmd, const void *req)
+{
+	return dmm_get(c, cmd, req, NULL, NULL);
 }
 
 /* Messages of a dump, kept until it is known to be consistent. */

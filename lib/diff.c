@@ -250,7 +250,14 @@ static const struct dmm_set *same_set(const struct dmm_table *t, const struct dm
 	return other && other->ch.set.origin == s->origin ? &other->ch.set : NULL;
 }
 
-/* What goes, of zones and sets; called for each object of the old table. */
+static const struct dmm_group *same_group(const struct dmm_table *t, const struct dmm_group *g)
+{
+	const struct dmm_table_group *other = dmm_table_find_group(t, g->name);
+
+	return other && other->ch.group.origin == g->origin ? &other->ch.group : NULL;
+}
+
+/* What goes, of zones, sets and groups; called for each object of the old table. */
 static int delete_object(void *arg, const struct dmm_change *ch)
 {
 	struct dmm_table_zone *old, *new;
@@ -265,6 +272,12 @@ static int delete_object(void *arg, const struct dmm_change *ch)
 	if (ch->cmd == DMM_CMD_SET_ADD && wanted(d, ch->set.origin) && !same_set(d->to, &ch->set)) {
 		del.cmd = DMM_CMD_SET_DEL;
 		del.set = ch->set;
+		return d->fn(d->arg, &del);
+	}
+	if (ch->cmd == DMM_CMD_GROUP_ADD && wanted(d, ch->group.origin) &&
+	    !same_group(d->to, &ch->group)) {
+		del.cmd = DMM_CMD_GROUP_DEL;
+		del.group = ch->group;
 		return d->fn(d->arg, &del);
 	}
 	return 0;
@@ -282,6 +295,19 @@ static int add_set(struct diff *d, const struct dmm_change *ch)
 	return d->fn(d->arg, &add);
 }
 
+static int add_group(struct diff *d, const struct dmm_change *ch)
+{
+	const struct dmm_field *members = &dmm_type_group.fields[DMM_A_GROUP_MEMBERS];
+	const struct dmm_group *old = same_group(d->from, &ch->group);
+	struct dmm_change add = *ch;
+
+	if (old && dmm_field_equal(members, old, &ch->group))
+		return 0;
+	if (old)
+		add.cmd = DMM_CMD_GROUP_SET;
+	return d->fn(d->arg, &add);
+}
+
 /* What comes; called for each object of the new table. */
 static int add_object(void *arg, const struct dmm_change *ch)
 {
@@ -295,10 +321,12 @@ static int add_object(void *arg, const struct dmm_change *ch)
 	}
 	if (ch->cmd == DMM_CMD_SET_ADD && wanted(d, ch->set.origin))
 		return add_set(d, ch);
+	if (ch->cmd == DMM_CMD_GROUP_ADD && wanted(d, ch->group.origin))
+		return add_group(d, ch);
 	return 0;
 }
 
-/* Rules go before the zones and sets that they name, and come after them. */
+/* Rules go before the zones, sets and groups that they name, and come after them. */
 static int emit(struct diff *d)
 {
 	int ret = delete_rules(d);

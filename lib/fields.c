@@ -43,7 +43,26 @@ static const char *const reasons[] = {
 static const char *const states[] = {
 	[DMM_SOCK_UNDECIDED] = "undecided",
 	[DMM_SOCK_LISTENER] = "listener",
+	[DMM_SOCK_CONNECTING] = "connecting",
+	[DMM_SOCK_CONNECTED] = "connected",
 };
+
+static const char *const healths[] = {
+	[DMM_HEALTH_OK] = "ok",
+	[DMM_HEALTH_BROKEN] = "broken",
+};
+
+static const char *const candidates[] = {
+	[DMM_CANDIDATE_OK] = "ok",
+	[DMM_CANDIDATE_ABSENT] = "absent",
+	[DMM_CANDIDATE_CAPABILITY] = "capability",
+	[DMM_CANDIDATE_ADDRESS] = "address",
+	[DMM_CANDIDATE_BROKEN] = "broken",
+	[DMM_CANDIDATE_FAILING] = "failing",
+};
+
+/* Bits DMM_CAP_*. */
+static const char *const caps[] = { "stream", "dgram", "inet", "inet6", "listen" };
 
 static const char *const keys[] = {
 	[DMM_KEY_NONE] = "none",
@@ -100,6 +119,13 @@ static const struct dmm_field set_fields[] = {
 };
 TYPE(set);
 
+static const struct dmm_field group_fields[] = {
+	[DMM_A_GROUP_NAME] = F(group, name, STR, "name"),
+	[DMM_A_GROUP_ORIGIN] = E(group, origin, U8, "origin", origins),
+	[DMM_A_GROUP_MEMBERS] = F(group, members, MEMBERS, "members"),
+};
+TYPE(group);
+
 static const struct dmm_field rule_fields[] = {
 	[DMM_A_RULE_ID] = F(rule, id, U32, "id"),
 	[DMM_A_RULE_PRIO] = F(rule, prio, U32, "prio"),
@@ -136,6 +162,9 @@ static const struct dmm_field rule_fields[] = {
 	[DMM_A_RULE_SET_KEEPCNT] = F(rule, set_keepcnt, U32, "set-keepcnt"),
 	[DMM_A_RULE_HITS] = F(rule, hits, U64, "hits"),
 	[DMM_A_RULE_MISMATCH] = E(rule, mismatch, U8, "mismatch", keys),
+	[DMM_A_RULE_GROUP] = F(rule, group, STR, "group"),
+	[DMM_A_RULE_TIMEOUT] = F(rule, timeout, U32, "timeout"),
+	[DMM_A_RULE_RACE] = F(rule, race, U32, "race"),
 };
 TYPE(rule);
 
@@ -154,6 +183,10 @@ static const struct dmm_field stat_fields[] = {
 	[DMM_A_STAT_ACCEPTS] = F(stat, accepts, U64, "accepts"),
 	[DMM_A_STAT_LISTENS] = F(stat, listens, U64, "listens"),
 	[DMM_A_STAT_OPTION_ERRORS] = F(stat, option_errors, U64, "option-errors"),
+	[DMM_A_STAT_GROUPS] = F(stat, groups, U32, "groups"),
+	[DMM_A_STAT_CONNECTING] = F(stat, connecting, U32, "connecting"),
+	[DMM_A_STAT_CONNECTED] = F(stat, connected, U32, "connected"),
+	[DMM_A_STAT_FAILING] = F(stat, failing, U32, "failing"),
 };
 TYPE(stat);
 
@@ -184,6 +217,7 @@ static const struct dmm_field explain_fields[] = {
 	[DMM_A_EXPLAIN_SRC_ZONE] = F(explain, src_zone, STR, "src-zone"),
 	[DMM_A_EXPLAIN_DST_ZONE] = F(explain, dst_zone, STR, "dst-zone"),
 	[DMM_A_EXPLAIN_PS] = F(explain, ps, U64, "ps"),
+	[DMM_A_EXPLAIN_CANDIDATES] = E(explain, candidates, CANDIDATES, "candidates", candidates),
 };
 TYPE(explain);
 
@@ -208,8 +242,42 @@ static const struct dmm_field decision_fields[] = {
 	[DMM_A_DECISION_RULE] = F(decision, rule, U32, "rule"),
 	[DMM_A_DECISION_PRIO] = F(decision, prio, U32, "prio"),
 	[DMM_A_DECISION_ERRNO] = F(decision, error, U32, "errno"),
+	[DMM_A_DECISION_INSTANCE] = F(decision, instance, STR, "instance"),
+	[DMM_A_DECISION_QUEUE] = F(decision, queue, U32, "queue"),
+	[DMM_A_DECISION_TX_USED] = F(decision, tx_used, U32, "tx-used"),
+	[DMM_A_DECISION_TX_SIZE] = F(decision, tx_size, U32, "tx-size"),
+	[DMM_A_DECISION_RX_USED] = F(decision, rx_used, U32, "rx-used"),
+	[DMM_A_DECISION_RX_SIZE] = F(decision, rx_size, U32, "rx-size"),
 };
 TYPE(decision);
+
+static const struct dmm_field instance_fields[] = {
+	[DMM_A_STACK_STACK] = F(instance, stack, STR, "stack"),
+	[DMM_A_STACK_INSTANCE] = F(instance, instance, STR, "instance"),
+	[DMM_A_STACK_ID] = F(instance, id, U32, "id"),
+	[DMM_A_STACK_PID] = F(instance, pid, U32, "pid"),
+	[DMM_A_STACK_COMM] = F(instance, comm, STR, "comm"),
+	[DMM_A_STACK_HEALTH] = E(instance, health, U8, "health", healths),
+	[DMM_A_STACK_SHARED] = F(instance, shared, U8, "shared"),
+	[DMM_A_STACK_CAPS] = E(instance, caps, BITS, "caps", caps),
+	[DMM_A_STACK_WEIGHT] = F(instance, weight, U32, "weight"),
+	[DMM_A_STACK_QUEUES] = F(instance, queues, U32, "queues"),
+	[DMM_A_STACK_LIVE] = F(instance, live, U32, "live"),
+	[DMM_A_STACK_LISTENERS] = F(instance, listeners, U32, "listeners"),
+	[DMM_A_STACK_CONNS_MAX] = F(instance, conns_max, U32, "conns-max"),
+	[DMM_A_STACK_ARENA] = F(instance, arena, U64, "arena"),
+	[DMM_A_STACK_TAKEOVERS] = F(instance, takeovers, U32, "takeovers"),
+	[DMM_A_STACK_ADDRESSES] = F(instance, addresses, PREFIXES, "addresses"),
+	[DMM_A_STACK_CONNECTS] = F(instance, connects, U64, "connects"),
+	[DMM_A_STACK_ACCEPTS] = F(instance, accepts, U64, "accepts"),
+	[DMM_A_STACK_FAILURES] = F(instance, failures, U64, "failures"),
+	[DMM_A_STACK_RESETS] = F(instance, resets, U64, "resets"),
+	[DMM_A_STACK_BAD_EVENTS] = F(instance, bad_events, U64, "bad-events"),
+	[DMM_A_STACK_BAD_RINGS] = F(instance, bad_rings, U64, "bad-rings"),
+	[DMM_A_STACK_NETNS_FD] = F(instance, netns_fd, U32, "netns-fd"),
+	[DMM_A_STACK_NETNS_PID] = F(instance, netns_pid, U32, "netns-pid"),
+};
+TYPE(instance);
 
 static const struct dmm_type *const types_of[DMM_CMD_MAX + 1] = {
 	[DMM_CMD_TXN_BEGIN] = &dmm_type_txn,
@@ -230,6 +298,16 @@ static const struct dmm_type *const types_of[DMM_CMD_MAX + 1] = {
 	[DMM_CMD_EXPLAIN] = &dmm_type_explain,
 	[DMM_CMD_DECISION_GET] = &dmm_type_decision,
 	[DMM_CMD_SOCK_GET] = &dmm_type_decision,
+	[DMM_CMD_GROUP_ADD] = &dmm_type_group,
+	[DMM_CMD_GROUP_SET] = &dmm_type_group,
+	[DMM_CMD_GROUP_DEL] = &dmm_type_group,
+	[DMM_CMD_GROUP_GET] = &dmm_type_group,
+	[DMM_CMD_STACK_GET] = &dmm_type_instance,
+	[DMM_CMD_STACK_SHARE] = &dmm_type_instance,
+	[DMM_CMD_STACK_UNSHARE] = &dmm_type_instance,
+	[DMM_CMD_STACK_FLUSH] = &dmm_type_instance,
+	[DMM_CMD_STACK_ADD] = &dmm_type_instance,
+	[DMM_CMD_STACK_DEL] = &dmm_type_instance,
 };
 
 const struct dmm_type *dmm_type_of(unsigned int cmd)
@@ -275,6 +353,16 @@ DMM_EXPORT const char *dmm_key_name(unsigned int key)
 	return name_of(keys, ARRAY_SIZE(keys), key);
 }
 
+DMM_EXPORT const char *dmm_candidate_name(unsigned int status)
+{
+	return name_of(candidates, ARRAY_SIZE(candidates), status);
+}
+
+DMM_EXPORT const char *dmm_state_name(unsigned int state)
+{
+	return name_of(states, ARRAY_SIZE(states), state);
+}
+
 int dmm_name_find(const char *const *names, unsigned int nr, const char *s, size_t len)
 {
 	for (unsigned int i = 0; i < nr; i++)
@@ -293,6 +381,7 @@ static const uint8_t kind_size[] = {
 	[DMM_KIND_U16] = 2,
 	[DMM_KIND_U32] = 4,
 	[DMM_KIND_U64] = 8,
+	[DMM_KIND_BITS] = 4,
 	[DMM_KIND_PREFIX] = sizeof(struct dmm_prefix),
 };
 
@@ -302,6 +391,12 @@ static bool ports_equal(const struct dmm_ports *a, const struct dmm_ports *b)
 }
 
 static bool prefixes_equal(const struct dmm_prefixes *a, const struct dmm_prefixes *b)
+{
+	return a->nr == b->nr && (!a->nr || !memcmp(a->v, b->v, a->nr * sizeof(*a->v)));
+}
+
+/* Their names are filled up with zeros. */
+static bool members_equal(const struct dmm_members *a, const struct dmm_members *b)
 {
 	return a->nr == b->nr && (!a->nr || !memcmp(a->v, b->v, a->nr * sizeof(*a->v)));
 }
@@ -329,6 +424,8 @@ bool dmm_field_equal(const struct dmm_field *f, const void *a, const void *b)
 		return ports_equal(pa, pb);
 	case DMM_KIND_NAMES:
 		return names_equal(pa, pb);
+	case DMM_KIND_MEMBERS:
+		return members_equal(pa, pb);
 	case DMM_KIND_COUNTERS:
 		return !memcmp(pa, pb, sizeof(struct dmm_counters));
 	default:
@@ -352,6 +449,8 @@ static int field_copy(const struct dmm_field *f, struct dmm_arena *a, void *p)
 	const char **str = p;
 	struct dmm_ports *ports = p;
 	struct dmm_prefixes *prefixes = p;
+	struct dmm_members *members = p;
+	struct dmm_candidates *cand = p;
 
 	switch (f->kind) {
 	case DMM_KIND_STR:
@@ -363,6 +462,12 @@ static int field_copy(const struct dmm_field *f, struct dmm_arena *a, void *p)
 	case DMM_KIND_PREFIXES:
 		prefixes->v = dmm_arena_dup(a, prefixes->v, prefixes->nr * sizeof(*prefixes->v));
 		return prefixes->v ? 0 : -ENOMEM;
+	case DMM_KIND_MEMBERS:
+		members->v = dmm_arena_dup(a, members->v, members->nr * sizeof(*members->v));
+		return members->v ? 0 : -ENOMEM;
+	case DMM_KIND_CANDIDATES:
+		cand->v = dmm_arena_dup(a, cand->v, cand->nr * sizeof(*cand->v));
+		return cand->v ? 0 : -ENOMEM;
 	case DMM_KIND_NAMES:
 		return names_copy(a, p);
 	default:

@@ -159,8 +159,16 @@ static void add_action(struct dmm_text *t, const struct dmm_rule *r)
 {
 	if (has(r, DMM_A_RULE_STACK))
 		add_names(t, "stack", &r->stack);
+	else if (has(r, DMM_A_RULE_GROUP))
+		add_str(t, "group", r->group);
 	else if (has(r, DMM_A_RULE_VERDICT) && r->verdict == DMM_VERDICT_REJECT)
 		add_key(t, "reject");
+	if (has(r, DMM_A_RULE_TIMEOUT))
+		add_u32(t, "timeout", r->timeout);
+	if (has(r, DMM_A_RULE_RACE))
+		add_u32(t, "race", r->race);
+	if (has(r, DMM_A_RULE_RACE) && r->flags & DMM_RULE_F_RACE_KERNEL)
+		add_key(t, "kernel");
 	if (has(r, DMM_A_RULE_SET_CC))
 		add_str(t, "cc", r->set_cc);
 	if (has(r, DMM_A_RULE_SET_MARK)) {
@@ -227,6 +235,23 @@ static void add_set(struct dmm_text *t, const char *command, const struct dmm_se
 	dmm_text_puts(t, " }");
 }
 
+static void add_group(struct dmm_text *t, const char *command, const struct dmm_group *g)
+{
+	add_str(t, command, g->name);
+	add_origin(t, g->has & DMM_HAS(DMM_A_GROUP_ORIGIN), g->origin);
+	if (!(g->has & DMM_HAS(DMM_A_GROUP_MEMBERS)))
+		return;
+	dmm_text_puts(t, " {");
+	for (uint32_t i = 0; i < g->members.nr; i++) {
+		const struct dmm_member *m = &g->members.v[i];
+
+		dmm_text_puts(t, i ? ", " : " ");
+		dmm_text_word(t, m->name, strlen(m->name));
+		dmm_text_printf(t, " weight %u", m->weight);
+	}
+	dmm_text_puts(t, " }");
+}
+
 static void add_rule_id(struct dmm_text *t, const char *command, const struct dmm_rule *r)
 {
 	add_key(t, command);
@@ -258,6 +283,12 @@ static void add_change(struct dmm_text *t, const struct dmm_change *ch)
 		return add_set(t, ch->replace ? "set replace" : "set add", &ch->set);
 	case DMM_CMD_SET_DEL:
 		return add_str(t, "set del", ch->set.name);
+	case DMM_CMD_GROUP_ADD:
+		return add_group(t, "group add", &ch->group);
+	case DMM_CMD_GROUP_SET:
+		return add_group(t, "group set", &ch->group);
+	case DMM_CMD_GROUP_DEL:
+		return add_str(t, "group del", ch->group.name);
 	case DMM_CMD_RULE_ADD:
 		add_key(t, "rule add");
 		return add_rule(t, &ch->rule);
@@ -288,9 +319,11 @@ DMM_EXPORT const char *dmm_policy_terms(void)
 	       "         uid { UID[-UID] | USER } | gid { GID[-GID] | GROUP } |\n"
 	       "         cgroup PATH | unit UNIT | mark MARK[/MASK] | dscp DSCP |\n"
 	       "         dev INTERFACE | comm PROGRAM\n"
-	       "ACTION := stack NAME[,NAME...] | reject\n"
-	       "OPTION := cc NAME | setmark MARK | tos TOS | keepidle SECONDS |\n"
-	       "          keepintvl SECONDS | keepcnt PROBES | strict | fallback\n"
+	       "ACTION := stack NAME[,NAME...] | group NAME | reject\n"
+	       "OPTION := timeout MS | race MS [kernel] | cc NAME | setmark MARK | tos TOS |\n"
+	       "          keepidle SECONDS | keepintvl SECONDS | keepcnt PROBES |\n"
+	       "          strict | fallback\n"
+	       "MEMBER := STACK[@INSTANCE] [weight WEIGHT]\n"
 	       "ORIGIN := cli | file | crd | learned\n"
 	       "PREFIX := ADDRESS[/BITS]\n"
 	       "PORTS := PORT[-PORT][,PORT[-PORT]...]\n";

@@ -45,7 +45,7 @@ struct dmm_type {
 };
 
 extern const struct dmm_type dmm_type_txn, dmm_type_zone, dmm_type_set, dmm_type_rule,
-	dmm_type_stat, dmm_type_explain, dmm_type_decision;
+	dmm_type_stat, dmm_type_explain, dmm_type_decision, dmm_type_group, dmm_type_instance;
 
 /* Type of the objects of a command, NULL for an unknown one. */
 const struct dmm_type *dmm_type_of(unsigned int cmd);

@@ -223,6 +223,56 @@ static int key_u32(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
 	return err;
 }
 
+/* Milliseconds. */
+static int take_ms(struct dmm_parser *p, uint32_t min, uint32_t max, uint32_t *v)
+{
+	struct dmm_token tok = p->tok;
+	int err = dmm_keys_u32(p, max, v);
+
+	if (err || *v >= min)
+		return err;
+	p->tok = tok;
+	return dmm_parse_error(p, "must be at least %u", min);
+}
+
+static int key_timeout(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
+{
+	uint32_t v;
+	int err = take_ms(p, 1, DMM_TIMEOUT_MAX, &v);
+
+	if (!err)
+		set_uint(k, obj, k->attr, v);
+	return err;
+}
+
+/* MS [kernel] */
+static int key_race(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
+{
+	struct dmm_rule *r = obj;
+	uint32_t v;
+	int err = take_ms(p, DMM_RACE_MIN, DMM_RACE_MAX, &v);
+
+	if (err)
+		return err;
+	set_uint(k, obj, k->attr, v);
+	if (dmm_parse_at(p, "kernel")) {
+		r->flags |= DMM_RULE_F_RACE_KERNEL;
+		dmm_parse_next(p);
+	}
+	return 0;
+}
+
+/* What is marked here is that one of these words was there; settle_flags() counts that of a race. */
+static int key_flag(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
+{
+	struct dmm_rule *r = obj;
+
+	(void)p;
+	r->flags |= k->value;
+	mark(obj, k->attr);
+	return 0;
+}
+
 static int key_str(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
 {
 	const char *s = take_word(p, k->value);
@@ -421,6 +471,17 @@ static int key_stacks(struct dmm_parser *p, const struct dmm_keyword *k, void *o
 	return 0;
 }
 
+static int key_group(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
+{
+	const char *name = dmm_keys_name(p);
+
+	if (!name)
+		return p->error.err;
+	set_str(k, obj, name);
+	set_uint(k, obj, k->alt, DMM_VERDICT_STACK);
+	return 0;
+}
+
 /* ADDRESS:PORT into the attributes of a side: address, port and, if not given, family. */
 static int take_endpoint(struct dmm_parser *p, struct dmm_explain *e, bool remote)
 {
@@ -506,15 +567,18 @@ static const struct dmm_keyword rule_keys[] = {
 	KEY("dev", str, DEV, .value = 15),
 	KEY("comm", str, COMM, .value = 15),
 	KEY("stack", stacks, STACK, ALT(VERDICT)),
+	KEY("group", group, GROUP, ALT(VERDICT)),
 	KEY("reject", const, VERDICT, .value = DMM_VERDICT_REJECT),
+	KEY("timeout", timeout, TIMEOUT),
+	KEY("race", race, RACE),
 	KEY("cc", str, SET_CC, .value = 15),
 	KEY("setmark", u32, SET_MARK, .value = UINT32_MAX),
 	KEY("tos", u32, SET_TOS, .value = 255),
 	KEY("keepidle", u32, SET_KEEPIDLE, .value = 32767),
 	KEY("keepintvl", u32, SET_KEEPINTVL, .value = 32767),
 	KEY("keepcnt", u32, SET_KEEPCNT, .value = 127),
-	KEY("strict", const, FLAGS, .value = DMM_RULE_F_STRICT),
-	KEY("fallback", const, FLAGS, .value = 0),
+	KEY("strict", flag, FLAGS, .value = DMM_RULE_F_STRICT),
+	KEY("fallback", flag, FLAGS, .value = 0),
 };
 
 static const struct dmm_keyword selector_keys[] = {
@@ -569,7 +633,8 @@ int dmm_keys_parse(struct dmm_parser *p, const struct dmm_keyword *table, unsign
 
 		if (k->parse != key_addr && dmm_has(obj) & bits)
 			return dmm_parse_error(p, "%s was given already",
-					       k->parse == key_const ? "this key" : "it");
+					       k->parse == key_const || k->parse == key_flag ?
+					       "this key" : "it");
 		dmm_parse_next(p);
 		err = k->parse(p, k, obj);
 		if (err)
@@ -579,9 +644,11 @@ int dmm_keys_parse(struct dmm_parser *p, const struct dmm_keyword *table, unsign
 }
 
 /* "fallback" is how rules are anyway. */
-static void drop_empty_flags(struct dmm_rule *r)
+static void settle_flags(struct dmm_rule *r)
 {
-	if (!r->flags)
+	if (r->flags)
+		mark(r, DMM_A_RULE_FLAGS);
+	else
 		r->has &= ~DMM_HAS(DMM_A_RULE_FLAGS);
 }
 
@@ -594,8 +661,8 @@ int dmm_keys_rule(struct dmm_parser *p, struct dmm_rule *r)
 	if (dmm_parse_at_word(p))
 		return dmm_parse_error(p, "not a key or action of a rule");
 	if (!(r->has & DMM_HAS(DMM_A_RULE_VERDICT)))
-		return dmm_parse_error(p, "expected stack or reject");
-	drop_empty_flags(r);
+		return dmm_parse_error(p, "expected stack, group or reject");
+	settle_flags(r);
 	return 0;
 }
 
@@ -605,6 +672,8 @@ int dmm_keys_selector(struct dmm_parser *p, struct dmm_rule *r)
 
 	if (!err)
 		err = dmm_keys_parse(p, rule_keys, ARRAY_SIZE(rule_keys), r);
+	if (r->flags)
+		mark(r, DMM_A_RULE_FLAGS);
 	return err;
 }
 
@@ -687,4 +756,69 @@ int dmm_keys_set(struct dmm_parser *p, struct dmm_set *s)
 		return dmm_parse_error(p, "expected port");
 	dmm_parse_next(p);
 	return take_ports(p, &s->ranges);
+}
+
+enum { DEFAULT_WEIGHT = 100 };
+
+/* STACK[@INSTANCE] [weight N] */
+static int take_member(struct dmm_parser *p, struct dmm_member *m)
+{
+	const char *name = dmm_keys_name(p);
+	struct dmm_token tok;
+	int err;
+
+	if (!name)
+		return p->error.err;
+	memset(m, 0, sizeof(*m));
+	strncpy(m->name, name, sizeof(m->name) - 1);
+	m->weight = DEFAULT_WEIGHT;
+	if (!dmm_parse_at(p, "weight"))
+		return 0;
+	dmm_parse_next(p);
+	tok = p->tok;
+	err = dmm_keys_u32(p, DMM_WEIGHT_MAX, &m->weight);
+	if (err || m->weight)
+		return err;
+	p->tok = tok;
+	return dmm_parse_error(p, "must be at least 1");
+}
+
+static int take_members(struct dmm_parser *p, struct dmm_members *list)
+{
+	struct list l = { .blanks = false };
+	struct dmm_member *slot;
+	int err;
+
+	list_begin(p, &l);
+	for (list->nr = 0; list_more(p, &l, list->nr); list->nr++) {
+		if (list->nr == DMM_MEMBERS_MAX)
+			return dmm_parse_error(p, "a group has at most %d members",
+					       DMM_MEMBERS_MAX);
+		slot = dmm_parse_list_slot(p, list->nr, sizeof(*slot));
+		if (!slot)
+			return p->error.err;
+		err = take_member(p, slot);
+		if (err)
+			return err;
+	}
+	if (!list->nr)
+		return dmm_parse_error(p, "a group must not be empty");
+	list->v = dmm_arena_dup(&p->scratch, p->list, list->nr * sizeof(*slot));
+	return list->v ? 0 : dmm_error_set(&p->error, -ENOMEM, NULL, "out of memory");
+}
+
+int dmm_keys_group(struct dmm_parser *p, struct dmm_group *g)
+{
+	int err;
+
+	g->name = dmm_keys_name(p);
+	if (!g->name)
+		return p->error.err;
+	g->has = DMM_HAS(DMM_A_GROUP_NAME) | DMM_HAS(DMM_A_GROUP_MEMBERS);
+	if (dmm_parse_at(p, "origin")) {
+		err = dmm_keys_origin(p, &g->has, DMM_A_GROUP_ORIGIN, &g->origin);
+		if (err)
+			return err;
+	}
+	return take_members(p, &g->members);
 }

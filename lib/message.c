@@ -47,6 +47,7 @@ static int field_put(struct nlmsghdr *nlh, const void *end, int type,
 {
 	const struct dmm_ports *ports = p;
 	const struct dmm_prefixes *prefixes = p;
+	const struct dmm_members *members = p;
 
 	switch (f->kind) {
 	case DMM_KIND_U8:
@@ -65,6 +66,8 @@ static int field_put(struct nlmsghdr *nlh, const void *end, int type,
 		return attr_put(nlh, end, type, prefixes->v, prefixes->nr * sizeof(*prefixes->v));
 	case DMM_KIND_PORTS:
 		return attr_put(nlh, end, type, ports->v, ports->nr * sizeof(*ports->v));
+	case DMM_KIND_MEMBERS:
+		return attr_put(nlh, end, type, members->v, members->nr * sizeof(*members->v));
 	case DMM_KIND_NAMES:
 		return names_put(nlh, end, type, p);
 	default:
@@ -114,6 +117,26 @@ static int names_get(const struct nlattr *nla, struct dmm_names *n)
 	return 0;
 }
 
+static int members_get(const struct nlattr *nla, struct dmm_members *m)
+{
+	m->v = nla_data(nla);
+	m->nr = nla_len(nla) / sizeof(*m->v);
+	for (uint32_t i = 0; i < m->nr; i++)
+		if (m->v[i].name[DMM_NAME_MAX - 1])
+			return -EINVAL;
+	return 0;
+}
+
+static int candidates_get(const struct nlattr *nla, struct dmm_candidates *c)
+{
+	c->v = nla_data(nla);
+	c->nr = nla_len(nla) / sizeof(*c->v);
+	for (uint32_t i = 0; i < c->nr; i++)
+		if (c->v[i].stack[DMM_NAME_MAX - 1] || c->v[i].instance[DMM_NAME_MAX - 1])
+			return -EINVAL;
+	return 0;
+}
+
 static int counters_get(const struct nlattr *nla, struct dmm_counters *c)
 {
 	c->nr = nla_len(nla) / sizeof(c->v[0]);
@@ -134,6 +157,7 @@ static int field_get(const struct nlattr *nla, const struct dmm_field *f, void *
 	case DMM_KIND_U16:
 		return int_get(nla, p, 2);
 	case DMM_KIND_U32:
+	case DMM_KIND_BITS:
 		return int_get(nla, p, 4);
 	case DMM_KIND_U64:
 		return int_get(nla, p, 8);
@@ -151,6 +175,10 @@ static int field_get(const struct nlattr *nla, const struct dmm_field *f, void *
 		return 0;
 	case DMM_KIND_NAMES:
 		return names_get(nla, p);
+	case DMM_KIND_MEMBERS:
+		return members_get(nla, p);
+	case DMM_KIND_CANDIDATES:
+		return candidates_get(nla, p);
 	case DMM_KIND_COUNTERS:
 		return counters_get(nla, p);
 	default:

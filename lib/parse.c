@@ -197,6 +197,18 @@ static int cmd_set_del(struct dmm_parser *p, struct dmm_change *ch)
 	return ch->set.name ? 0 : p->error.err;
 }
 
+static int cmd_group(struct dmm_parser *p, struct dmm_change *ch)
+{
+	return dmm_keys_group(p, &ch->group);
+}
+
+static int cmd_group_del(struct dmm_parser *p, struct dmm_change *ch)
+{
+	ch->group.name = dmm_keys_name(p);
+	ch->group.has = DMM_HAS(DMM_A_GROUP_NAME);
+	return ch->group.name ? 0 : p->error.err;
+}
+
 static int cmd_rule_add(struct dmm_parser *p, struct dmm_change *ch)
 {
 	return dmm_keys_rule(p, &ch->rule);
@@ -252,6 +264,9 @@ static const struct command {
 	{ { "set", "replace", "NAME [origin ORIGIN] port { PORT[-PORT], ... }" },
 	  DMM_CMD_SET_ADD, cmd_set_replace },
 	{ { "set", "del", "NAME" }, DMM_CMD_SET_DEL, cmd_set_del },
+	{ { "group", "add", "NAME [origin ORIGIN] { MEMBER, ... }" }, DMM_CMD_GROUP_ADD, cmd_group },
+	{ { "group", "set", "NAME [origin ORIGIN] { MEMBER, ... }" }, DMM_CMD_GROUP_SET, cmd_group },
+	{ { "group", "del", "NAME" }, DMM_CMD_GROUP_DEL, cmd_group_del },
 	{ { "rule", "add", "RULE" }, DMM_CMD_RULE_ADD, cmd_rule_add },
 	{ { "rule", "del", "id ID | prio PRIO [origin ORIGIN]" }, DMM_CMD_RULE_DEL, cmd_rule_del },
 	{ { "rule", "zero", "[id ID]" }, DMM_CMD_RULE_ZERO, cmd_rule_zero },
@@ -302,6 +317,10 @@ static void default_origin(const struct dmm_parser *p, struct dmm_change *ch)
 	} else if (ch->cmd == DMM_CMD_SET_ADD && !(ch->set.has & DMM_HAS(DMM_A_SET_ORIGIN))) {
 		ch->set.has |= DMM_HAS(DMM_A_SET_ORIGIN);
 		ch->set.origin = p->origin;
+	} else if ((ch->cmd == DMM_CMD_GROUP_ADD || ch->cmd == DMM_CMD_GROUP_SET) &&
+		   !(ch->group.has & DMM_HAS(DMM_A_GROUP_ORIGIN))) {
+		ch->group.has |= DMM_HAS(DMM_A_GROUP_ORIGIN);
+		ch->group.origin = p->origin;
 	}
 }
 

@@ -85,6 +85,7 @@ int dmm_keys_selector(struct dmm_parser *p, struct dmm_rule *rule);
 int dmm_keys_explain(struct dmm_parser *p, struct dmm_explain *explain);
 int dmm_keys_zone(struct dmm_parser *p, struct dmm_zone *zone);
 int dmm_keys_set(struct dmm_parser *p, struct dmm_set *set);
+int dmm_keys_group(struct dmm_parser *p, struct dmm_group *group);
 int dmm_keys_origin(struct dmm_parser *p, uint64_t *has, unsigned int attr, uint8_t *origin);
 /* A name of a zone, set or the like; NULL with the error set. */
 const char *dmm_keys_name(struct dmm_parser *p);

@@ -175,6 +175,12 @@ static const struct dmm_field *rule_field(unsigned int attr)
 	return &dmm_type_rule.fields[attr];
 }
 
+/* Without any it is "fallback" that is looked for. */
+static bool flags_selected(uint32_t flags, uint32_t sel)
+{
+	return sel ? (flags & sel) == sel : !(flags & DMM_RULE_F_STRICT);
+}
+
 /* Absent flags are no flags; every other field must be there. */
 DMM_EXPORT bool dmm_rule_selected(const struct dmm_rule *rule, const struct dmm_rule *sel)
 {
@@ -185,6 +191,8 @@ DMM_EXPORT bool dmm_rule_selected(const struct dmm_rule *rule, const struct dmm_
 
 		if (attr != DMM_A_RULE_FLAGS && !has(rule, attr))
 			return false;
+		if (attr == DMM_A_RULE_FLAGS && flags_selected(rule->flags, sel->flags))
+			continue;
 		if (!dmm_field_equal(rule_field(attr), rule, sel))
 			return false;
 	}

@@ -54,6 +54,7 @@ DMM_EXPORT void dmm_table_free(struct dmm_table *t)
 		return;
 	tdestroy(t->zones, free_zone);
 	tdestroy(t->sets, free_nothing);
+	tdestroy(t->groups, free_nothing);
 	free(t->rules);
 	dmm_arena_free(&t->arena);
 	free(t);
@@ -83,6 +84,13 @@ static int set_cmp(const void *a, const void *b)
 	return strcmp(x->ch.set.name, y->ch.set.name);
 }
 
+static int group_cmp(const void *a, const void *b)
+{
+	const struct dmm_table_group *x = a, *y = b;
+
+	return strcmp(x->ch.group.name, y->ch.group.name);
+}
+
 struct dmm_table_zone *dmm_table_find_zone(const struct dmm_table *t, const char *name)
 {
 	struct dmm_table_zone key = { .ch.zone.name = name };
@@ -95,6 +103,14 @@ struct dmm_table_set *dmm_table_find_set(const struct dmm_table *t, const char *
 {
 	struct dmm_table_set key = { .ch.set.name = name };
 	struct dmm_table_set **found = tfind(&key, &t->sets, set_cmp);
+
+	return found ? *found : NULL;
+}
+
+struct dmm_table_group *dmm_table_find_group(const struct dmm_table *t, const char *name)
+{
+	struct dmm_table_group key = { .ch.group.name = name };
+	struct dmm_table_group **found = tfind(&key, &t->groups, group_cmp);
 
 	return found ? *found : NULL;
 }
@@ -181,6 +197,39 @@ static int add_set(struct dmm_table *t, const struct dmm_change *ch)
 	return 0;
 }
 
+static struct dmm_table_group *new_group(struct dmm_table *t, const char *name)
+{
+	struct dmm_table_group *g = dmm_arena_alloc(&t->arena, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	memset(g, 0, sizeof(*g));
+	g->ch.group.name = dmm_arena_strndup(&t->arena, name, strlen(name));
+	return g->ch.group.name && tsearch(g, &t->groups, group_cmp) ? g : NULL;
+}
+
+static int add_group(struct dmm_table *t, const struct dmm_change *ch)
+{
+	struct dmm_table_group *g = dmm_table_find_group(t, ch->group.name);
+
+	if (g && ch->cmd == DMM_CMD_GROUP_ADD && !ch->replace)
+		return dmm_error_set(&t->error, -EEXIST, &ch->loc, "group %s is defined twice",
+				     ch->group.name);
+	if (!g)
+		g = new_group(t, ch->group.name);
+	if (!g)
+		return dmm_table_no_memory(t);
+	g->ch = *ch;
+	g->ch.cmd = DMM_CMD_GROUP_ADD;
+	g->ch.replace = false;
+	if (dmm_object_copy(&dmm_type_group, &t->arena, &g->ch.group, &ch->group))
+		return dmm_table_no_memory(t);
+	if (!(g->ch.group.has & DMM_HAS(DMM_A_GROUP_ORIGIN)))
+		g->ch.group.origin = DMM_ORIGIN_CLI;
+	g->ch.group.has |= DMM_HAS(DMM_A_GROUP_ORIGIN);
+	return 0;
+}
+
 /* Rules that mean the same look the same. */
 static void canonicalise(struct dmm_rule *r)
 {
@@ -230,11 +279,14 @@ DMM_EXPORT int dmm_table_add(struct dmm_table *t, const struct dmm_change *ch)
 		return add_zone(t, ch);
 	case DMM_CMD_SET_ADD:
 		return add_set(t, ch);
+	case DMM_CMD_GROUP_ADD:
+	case DMM_CMD_GROUP_SET:
+		return add_group(t, ch);
 	case DMM_CMD_RULE_ADD:
 		return add_rule(t, ch);
 	default:
 		return dmm_error_set(&t->error, -EINVAL, &ch->loc,
-				     "only what adds zones, sets and rules makes a table");
+				     "only what adds zones, sets, groups and rules makes a table");
 	}
 }
 
@@ -264,6 +316,10 @@ static int take_object(void *arg, const struct dmm_object *obj)
 		ch.cmd = DMM_CMD_SET_ADD;
 		ch.set = *obj->set;
 		break;
+	case DMM_CMD_GROUP_GET:
+		ch.cmd = DMM_CMD_GROUP_ADD;
+		ch.group = *obj->group;
+		break;
 	case DMM_CMD_RULE_GET:
 		ch.cmd = DMM_CMD_RULE_ADD;
 		ch.rule = *obj->rule;
@@ -287,7 +343,9 @@ static int take_gen(void *arg, const struct dmm_object *obj)
  */
 DMM_EXPORT int dmm_table_fetch(struct dmm_table *t, struct dmm_client *c, uint64_t *gen)
 {
-	static const uint8_t cmds[] = { DMM_CMD_ZONE_GET, DMM_CMD_SET_GET, DMM_CMD_RULE_GET };
+	static const uint8_t cmds[] = {
+		DMM_CMD_ZONE_GET, DMM_CMD_SET_GET, DMM_CMD_GROUP_GET, DMM_CMD_RULE_GET,
+	};
 	int err;
 
 	err = dmm_get(c, DMM_CMD_STAT_GET, NULL, take_gen, gen);
@@ -371,12 +429,22 @@ static void walk_set(const void *node, VISIT which, void *arg)
 		w->ret = w->fn(w->arg, &s->ch);
 }
 
+static void walk_group(const void *node, VISIT which, void *arg)
+{
+	struct dmm_table_group *g = *(struct dmm_table_group *const *)node;
+	struct walk *w = arg;
+
+	if ((which == postorder || which == leaf) && !w->ret)
+		w->ret = w->fn(w->arg, &g->ch);
+}
+
 DMM_EXPORT int dmm_table_walk(struct dmm_table *t, dmm_change_fn fn, void *arg)
 {
 	struct walk w = { .fn = fn, .arg = arg };
 
 	twalk_r(t->zones, walk_zone, &w);
 	twalk_r(t->sets, walk_set, &w);
+	twalk_r(t->groups, walk_group, &w);
 	dmm_table_sort(t);
 	for (size_t i = 0; i < t->nr_rules && !w.ret; i++)
 		w.ret = fn(arg, &t->rules[i]->ch);
@@ -393,6 +461,9 @@ static int take_origin(void *arg, const struct dmm_change *ch)
 		break;
 	case DMM_CMD_SET_ADD:
 		*bits |= 1u << ch->set.origin;
+		break;
+	case DMM_CMD_GROUP_ADD:
+		*bits |= 1u << ch->group.origin;
 		break;
 	case DMM_CMD_RULE_ADD:
 		*bits |= 1u << ch->rule.origin;

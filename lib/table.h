@@ -19,6 +19,10 @@ struct dmm_table_set {
 	struct dmm_change ch;
 };
 
+struct dmm_table_group {
+	struct dmm_change ch;
+};
+
 /**
  * struct dmm_table_rule - a rule
  * @ch:		the change that adds it
@@ -38,6 +42,7 @@ struct dmm_table {
 	struct dmm_arena arena;
 	void *zones;		/* search trees by name */
 	void *sets;
+	void *groups;
 	struct dmm_table_rule **rules;
 	size_t nr_rules;
 	size_t size;
@@ -46,6 +51,7 @@ struct dmm_table {
 
 struct dmm_table_zone *dmm_table_find_zone(const struct dmm_table *t, const char *name);
 struct dmm_table_set *dmm_table_find_set(const struct dmm_table *t, const char *name);
+struct dmm_table_group *dmm_table_find_group(const struct dmm_table *t, const char *name);
 void dmm_table_sort(struct dmm_table *t);
 void dmm_table_sort_zone(struct dmm_table_zone *z);
 int dmm_table_no_memory(struct dmm_table *t);

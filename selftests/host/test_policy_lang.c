@@ -103,6 +103,17 @@ static const char *const accepted[][2] = {
 	{ "rule add unit a-b@c.service reject",
 	  "rule add cgroup /system.slice/system-a\\x2db.slice/a-b@c.service reject" },
 	{ "rule add stack kernel cc bbr setmark 0x7 tos 0x10 keepidle 1 keepintvl 2 keepcnt 3", "" },
+	{ "rule add stack a,b@0 timeout 500 race 100", "" },
+	{ "rule add race 10 stack a timeout 1", "rule add stack a timeout 1 race 10" },
+	{ "rule add stack a,kernel race 60000 kernel strict", "" },
+	{ "rule add strict race 100 kernel stack a", "rule add stack a race 100 kernel strict" },
+	{ "rule add fallback race 100 kernel stack a", "rule add stack a race 100 kernel" },
+	{ "rule add group web timeout 600000 strict", "" },
+	{ "group add g { a weight 3, b@0 weight 1000, kernel weight 1 }", "" },
+	{ "group add g origin file { a,\n\n b weight 7 }", "group add g origin file { a weight 100, b weight 7 }" },
+	{ "group set g a", "group set g { a weight 100 }" },
+	{ "group set g a weight 2, b", "group set g { a weight 2, b weight 100 }" },
+	{ "group del g", "" },
 	{ "rule del id 7", "" },
 	{ "rule del prio 7 origin file", "" },
 	{ "rule zero", "" },
@@ -133,7 +144,7 @@ static void test_accepted(struct dmm_parser *p)
 static const char *const refused[][2] = {
 	{ "bogus", "t:1:1: \"bogus\": not a command" },
 	{ "rule bogus", "t:1:6: \"bogus\": no such command of a rule" },
-	{ "\n\n  rule add", "t:3:11: expected stack or reject at the end of the command" },
+	{ "\n\n  rule add", "t:3:11: expected stack, group or reject at the end of the command" },
 	{ "rule add bogus", "t:1:10: \"bogus\": not a key or action of a rule" },
 	{ "rule add prio 32767 reject", "t:1:15: \"32767\": must be at most 32766" },
 	{ "rule add prio -1 reject", "t:1:15: \"-1\": expected a number" },
@@ -163,6 +174,21 @@ static const char *const refused[][2] = {
 	{ "rule add dev 1234567890123456 reject", "t:1:14: \"1234567890123456\": is longer than 15 bytes" },
 	{ "rule add comm \"\" reject", "t:1:15: \"\": expected a name" },
 	{ "rule add stack a,b,c,d,e,f,g,h,i", "t:1:32: \"i\": a rule has at most 8 stacks" },
+	{ "rule add stack a group b", "t:1:18: \"group\": it was given already" },
+	{ "rule add group b reject", "t:1:18: \"reject\": this key was given already" },
+	{ "rule add group", "t:1:15: expected a name at the end of the command" },
+	{ "rule add stack a timeout 0", "t:1:26: \"0\": must be at least 1" },
+	{ "rule add stack a timeout 600001", "t:1:26: \"600001\": must be at most 600000" },
+	{ "rule add stack a race 9", "t:1:23: \"9\": must be at least 10" },
+	{ "rule add stack a race 60001", "t:1:23: \"60001\": must be at most 60000" },
+	{ "rule add stack a race kernel", "t:1:23: \"kernel\": expected a number" },
+	{ "rule add stack a race 20 kernel kernel", "t:1:33: \"kernel\": not a key or action of a rule" },
+	{ "group add g", "t:1:12: expected a name at the end of the command" },
+	{ "group add g { }", "t:1:16: a group must not be empty at the end of the command" },
+	{ "group add g a weight 0", "t:1:22: \"0\": must be at least 1" },
+	{ "group add g a weight 1001", "t:1:22: \"1001\": must be at most 1000" },
+	{ "group add g a b", "t:1:15: \"b\": not expected here" },
+	{ "group show", "t:1:7: \"show\": no such command of a group" },
 	{ "rule add stack kernel tos 256", "t:1:27: \"256\": must be at most 255" },
 	{ "rule add stack kernel keepcnt 128", "t:1:31: \"128\": must be at most 127" },
 	{ "rule add origin bogus reject", "t:1:17: \"bogus\": expected cli, file, crd or learned" },
@@ -213,9 +239,9 @@ static void test_files(struct dmm_parser *p)
 	expect(parse(p, "rule add \\\n  reject\n"), "rule add reject\n", "a line that is continued");
 	expect(parse(p, "# only a comment"), "", "a comment without newline");
 	dmm_parser_set_origin(p, DMM_ORIGIN_CRD);
-	expect(parse(p, "rule add reject\nzone add a\nset add b port 1\nrule del id 1"),
-	       "rule add origin crd reject\nzone add a origin crd\n"
-	       "set add b origin crd port { 1 }\nrule del id 1\n", "the parser's origin");
+	expect(parse(p, "rule add reject\nzone add a\nset add b port 1\ngroup add c d\nrule del id 1"),
+	       "rule add origin crd reject\nzone add a origin crd\nset add b origin crd port { 1 }\n"
+	       "group add c origin crd { d weight 100 }\nrule del id 1\n", "the parser's origin");
 }
 
 static void write_file(const char *dir, const char *name, const char *text)
@@ -274,7 +300,7 @@ static void test_includes(void)
 	       "a directory in order, with an include and definitions across files");
 	snprintf(path, sizeof(path), "%s/bad", dir);
 	snprintf(want, sizeof(want),
-		 "%s/bad2:1:9: expected stack or reject at the end of the command", dir);
+		 "%s/bad2:1:9: expected stack, group or reject at the end of the command", dir);
 	expect(parse_path(p, path), want, "an error in an included file names that");
 	snprintf(path, sizeof(path), "%s/loop", dir);
 	snprintf(want, sizeof(want), "%s/loop:1:1: files include each other too deeply", dir);
@@ -343,7 +369,7 @@ static void test_explain(struct dmm_parser *p)
 
 static void test_selector(struct dmm_parser *p)
 {
-	char *words[] = { "tcp", "dst", "10.0.0.0/8", "fallback" };
+	char *words[] = { "tcp", "dst", "10.0.0.0/8", "fallback" }, *strict[] = { "strict" };
 	struct dmm_rule sel, rule = {
 		.has = DMM_HAS(DMM_A_RULE_TYPE) | DMM_HAS(DMM_A_RULE_DST),
 		.type = SOCK_STREAM,
@@ -355,6 +381,9 @@ static void test_selector(struct dmm_parser *p)
 	rule.has |= DMM_HAS(DMM_A_RULE_FLAGS);
 	rule.flags = DMM_RULE_F_STRICT;
 	ksft_result(!dmm_rule_selected(&rule, &sel), "and does not select a strict rule");
+	rule.flags |= DMM_RULE_F_RACE_KERNEL;
+	ksft_result(!dmm_parse_selector(p, ARRAY_SIZE(strict), strict, &sel) &&
+		    dmm_rule_selected(&rule, &sel), "strict selects it, whatever else its flags say");
 }
 
 /* Random text out of the language's own words, so that it gets far. */
@@ -366,7 +395,7 @@ static size_t random_text(char *buf, size_t size)
 		"file", "connect", "tcp", "src", "dst", "zone", "10.0.0.0/8", "fd00::/8", "::1",
 		"::ffff:1.2.3.4", "sport", "dport", "set", "80", "1-3", "uid", "0-5", "mark", "1/3",
 		"dscp", "ef", "comm", "\"a b\"", "\"\\x41\"", "\"", "\\", "\\\n", "#", "stack",
-		"kernel", "reject", "strict", "fallback", "cc", "bbr", "port", "unit", "x@y.service",
+		"kernel", "reject", "strict", "group", "weight", "race", "timeout", "fallback", "cc", "bbr", "port", "unit", "x@y.service",
 		"cgroup", "/a", "id", "\t", "\001", "\xff",
 	};
 	size_t used = 0;

@@ -436,6 +436,15 @@ static void test_diff_text(void)
 		    "set add a port 3,2,1\nset add b port 2\nset add c origin file port 1",
 		    "set del c\nset replace b origin cli port { 2 }\nset add c origin file port { 1 }\n",
 		    "sets are replaced, or made anew if of another origin");
+	expect_diff("group add a x\ngroup add b x\ngroup add c x\nrule add group c",
+		    "group add a { x weight 100 }\ngroup add b x weight 2, y\ngroup add c origin file x",
+		    "rule del prio 500 origin cli\ngroup del c\n"
+		    "group set b origin cli { x weight 2, y weight 100 }\n"
+		    "group add c origin file { x weight 100 }\n",
+		    "and so are groups");
+	expect_diff("rule add stack a race 20", "rule add stack a race 20 kernel",
+		    "rule del prio 500 origin cli\nrule add prio 500 origin cli stack a race 20 kernel\n",
+		    "a race that the kernel takes part in is another");
 	expect_diff("rule add reject", "rule add prio 500 origin cli fallback reject", "",
 		    "defaults are what they stand for");
 	expect_diff("rule add dport 1 reject\nrule add dport 3 reject",

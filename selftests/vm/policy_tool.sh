@@ -121,11 +121,14 @@ zone add lab origin file 10.1.0.0/16 10.1.2.0/24 \
 zone add empty
 set add web port $web
 set add dns origin file port domain
+group add farm { loop@a weight 3, loop@b, kernel weight 1 }
 
 rules origin file {
 	prio 1000 connect tcp dst zone lan dport set web stack kernel cc reno
 	prio 1000 listen tcp unit nginx sport $web stack nosuch@0,kernel keepidle 60 keepintvl 5 keepcnt 3
 	prio 1100 connect uid 1000-1999 gid 7 dst zone internet reject
+	prio 1150 connect tcp dport 90 group farm timeout 500 race 100 kernel strict
+	prio 1160 connect tcp dport 91 stack loop,lwip@0,kernel timeout 2000
 	prio 1200 src zone loopback dst 127.0.0.0/8 stack kernel strict setmark 0x10 tos 0xb8
 }
 rule add prio 2000 inet6 src fd00::1 sport 1-1023 cgroup "/a b/c" mark 0x10/0xf0 dscp ef dev eth0 comm "x y" stack kernel
@@ -137,7 +140,7 @@ END
 
 round_trip() {
 	dmmpolicy -f all.policy && dmmpolicy save >one && dmmpolicy flush all && dmmpolicy -f one && dmmpolicy save >two &&
-		same one two && (($(wc -l <one) == 5 + 9))
+		same one two && (($(wc -l <one) == 6 + 11))
 }
 test_case "a table that is saved can be loaded" round_trip
 test_case "and differs from its file in nothing" quiet dmmpolicy diff -f all.policy
@@ -249,7 +252,7 @@ rule add prio 9 origin file dport 81 stack kernel
 END
 test_case "a rule that is there already" expect "late.policy:2: never matches: rule id [0-9]+ takes all" \
 	dmmpolicy check -f late.policy
-test_case "what is odd without the file is not reported" expect "1 zones, 1 prefixes, 0 sets, 4 rules, . masks of 64, 1 findings" \
+test_case "what is odd without the file is not reported" expect "1 zones, 1 prefixes, 0 sets, 0 groups, 4 rules, . masks of 64, 1 findings" \
 	dmmpolicy check -f - <late.policy
 test_case "in place of what replace takes away" expect "3 rules, . masks of 64, 0 findings" \
 	dmmpolicy check replace origin file -f <(echo 'rule add prio 1 dport 7 stack kernel')
@@ -257,7 +260,7 @@ test_case "before what it would be shadowed by" expect "rule id [0-9]+: never ma
 	dmmpolicy check -f <(echo 'rule add prio 0 dport 80-90 uid 0-4294967294 stack kernel; rule add prio 0 dport 1-99 reject')
 test_case "a file that deletes" expect "1 rules, 1 masks of 64, 0 findings" \
 	dmmpolicy check -f <(echo 'rule del prio 1; flush origin file'; cat late.policy)
-test_case "also a zone, a set and prefixes" expect "1 zones, 1 prefixes, 0 sets, 3 rules" dmmpolicy check -f <(
+test_case "also a zone, a set and prefixes" expect "1 zones, 1 prefixes, 0 sets, 0 groups, 3 rules" dmmpolicy check -f <(
 	echo 'zone add a 10.0.0.0/8; zone add b 11.0.0.0/8 12.0.0.0/8; set add s port 1; zone del b 12.0.0.0/8; zone del a; set del s')
 dmmpolicy -f late.policy
 test_case "a file that is loaded cannot be added" gives 2 dmmpolicy check -f late.policy
@@ -289,6 +292,7 @@ done <<-'END'
 	diff -f other.policy
 	check -f odd.policy
 	rule add prio 9 stack kernel
+	group show farm
 END
 
 cat >look.py <<'END'
@@ -306,17 +310,25 @@ if json.load(open("none.json")):
 rules = json.load(open("4.json"))
 wanted = [
     {"prio": 1200, "src_zone": "loopback", "dst": "127.0.0.0/8", "stack": ["kernel"], "set_mark": 16, "set_tos": 184},
+    {"prio": 1150, "group": "farm", "timeout": 500, "race": 100, "race_kernel": True, "strict": True},
+    {"prio": 1160, "stack": ["loop", "lwip@0", "kernel"], "timeout": 2000},
     {"prio": 2100, "src": "10.1.0.0/16", "src_zone": "lan", "dst": "10.1.0.0/16", "dst_zone": "lab"},
 ]
-if len(rules) != 9 or not all(any(w.items() <= rule.items() for rule in rules) for w in wanted):
+if len(rules) != 11 or not all(any(w.items() <= rule.items() for rule in rules) for w in wanted):
     sys.exit(f"rules: {rules}")
 if not isinstance(json.load(open("14.json"))[0]["id"], int):
     sys.exit("rule add tells no id")
 
+farm = [
+    {"stack": "loop@a", "weight": 3}, {"stack": "loop@b", "weight": 100}, {"stack": "kernel", "weight": 1},
+]
+if json.load(open("15.json")) != [{"name": "farm", "origin": "cli", "members": farm}]:
+    sys.exit("group show")
+
 events = [json.loads(line) for line in open("events")]
 names = [event["event"] for event in events]
 commit = names.index("commit")
-if names[0] != "start" or names.count("rule-add") != 9 or names.count("set-add") != 2 or names.index("decision") < commit:
+if names[0] != "start" or names.count("rule-add") != 11 or names.count("set-add") != 2 or names.count("group-add") != 1 or names.index("decision") < commit:
     sys.exit(f"events: {names}")
 if events[commit]["gen"] != events[0]["gen"] + 1:
     sys.exit(f"generations: {events[0]} {events[commit]}")

@@ -199,8 +199,7 @@ static int table_add(void *arg, const struct dmm_change *ch)
 static int wrong_origin(void *arg, const struct dmm_change *ch)
 {
 	const struct file_args *args = arg;
-	unsigned int origin = ch->cmd == DMM_CMD_ZONE_ADD ? ch->zone.origin :
-			      ch->cmd == DMM_CMD_SET_ADD ? ch->set.origin : ch->rule.origin;
+	unsigned int origin = origin_of_change(ch);
 	struct dmm_error e = { .err = -EINVAL, .loc = ch->loc };
 
 	if (origin == args->origin)
@@ -278,7 +277,7 @@ int cmd_replace(struct app *app, int argc, char **argv)
 static int print_difference(void *arg, const struct dmm_change *ch)
 {
 	bool goes = ch->cmd == DMM_CMD_ZONE_DEL || ch->cmd == DMM_CMD_SET_DEL ||
-		    ch->cmd == DMM_CMD_RULE_DEL;
+		    ch->cmd == DMM_CMD_GROUP_DEL || ch->cmd == DMM_CMD_RULE_DEL;
 	struct dmm_change shown = *ch;
 	struct output *out = arg;
 	char *text;

@@ -64,6 +64,7 @@ struct counts {
 	unsigned int zones;
 	unsigned int prefixes;
 	unsigned int sets;
+	unsigned int groups;
 	unsigned int rules;
 };
 
@@ -73,6 +74,7 @@ static int count_object(void *arg, const struct dmm_change *ch)
 
 	n->zones += ch->cmd == DMM_CMD_ZONE_ADD;
 	n->sets += ch->cmd == DMM_CMD_SET_ADD;
+	n->groups += ch->cmd == DMM_CMD_GROUP_ADD;
 	n->rules += ch->cmd == DMM_CMD_RULE_ADD;
 	if (ch->cmd == DMM_CMD_ZONE_ADD)
 		n->prefixes += ch->zone.prefixes.nr;
@@ -85,13 +87,14 @@ static void report_counts(struct report *r, struct dmm_table *t, unsigned int ma
 
 	dmm_table_walk(t, count_object, &n);
 	if (r->out.app->json)
-		output_json(&r->out, json_pack("{s:i,s:i,s:i,s:i,s:i,s:i}", "zones", n.zones,
-					       "prefixes", n.prefixes, "sets", n.sets,
-					       "rules", n.rules, "masks", masks,
+		output_json(&r->out, json_pack("{s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "zones",
+					       n.zones, "prefixes", n.prefixes, "sets", n.sets,
+					       "groups", n.groups, "rules", n.rules, "masks", masks,
 					       "findings", r->findings));
 	else
-		printf("%u zones, %u prefixes, %u sets, %u rules, %u masks of 64, %u findings\n",
-		       n.zones, n.prefixes, n.sets, n.rules, masks, r->findings);
+		printf("%u zones, %u prefixes, %u sets, %u groups, %u rules, %u masks of 64, "
+		       "%u findings\n", n.zones, n.prefixes, n.sets, n.groups, n.rules, masks,
+		       r->findings);
 }
 
 int report_table(struct app *app, struct dmm_table *t)
@@ -117,11 +120,6 @@ struct rest {
 	const struct dmm_change *del;
 };
 
-static unsigned int origin_of(const struct dmm_change *obj)
-{
-	return obj->cmd == DMM_CMD_ZONE_ADD ? obj->zone.origin :
-	       obj->cmd == DMM_CMD_SET_ADD ? obj->set.origin : obj->rule.origin;
-}
 
 /* Does the deletion take all of this object? */
 static bool takes(const struct dmm_change *del, const struct dmm_change *obj)
@@ -129,12 +127,15 @@ static bool takes(const struct dmm_change *del, const struct dmm_change *obj)
 	switch (del->cmd) {
 	case DMM_CMD_FLUSH:
 		return !(del->zone.has & DMM_HAS(DMM_A_ZONE_ORIGIN)) ||
-		       del->zone.origin == origin_of(obj);
+		       del->zone.origin == origin_of_change(obj);
 	case DMM_CMD_ZONE_DEL:
 		return obj->cmd == DMM_CMD_ZONE_ADD && !strcmp(obj->zone.name, del->zone.name) &&
 		       !(del->zone.has & DMM_HAS(DMM_A_ZONE_PREFIXES));
 	case DMM_CMD_SET_DEL:
 		return obj->cmd == DMM_CMD_SET_ADD && !strcmp(obj->set.name, del->set.name);
+	case DMM_CMD_GROUP_DEL:
+		return obj->cmd == DMM_CMD_GROUP_ADD &&
+		       !strcmp(obj->group.name, del->group.name);
 	case DMM_CMD_RULE_DEL:
 		return obj->cmd == DMM_CMD_RULE_ADD && dmm_rule_selected(&obj->rule, &del->rule);
 	}
@@ -185,7 +186,8 @@ static int keep(void *arg, const struct dmm_change *obj)
 
 static bool adds(unsigned int cmd)
 {
-	return cmd == DMM_CMD_ZONE_ADD || cmd == DMM_CMD_SET_ADD || cmd == DMM_CMD_RULE_ADD;
+	return cmd == DMM_CMD_ZONE_ADD || cmd == DMM_CMD_SET_ADD || cmd == DMM_CMD_GROUP_ADD ||
+	       cmd == DMM_CMD_GROUP_SET || cmd == DMM_CMD_RULE_ADD;
 }
 
 int apply_change(struct dmm_table **table, const struct dmm_change *ch)

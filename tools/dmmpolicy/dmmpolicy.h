@@ -67,6 +67,9 @@ json_t *json_of(unsigned int cmd, const void *obj);
 /* Text of a rule or change in memory that is freed by the caller; exits without memory. */
 char *text_of_rule(const struct dmm_rule *rule);
 char *text_of_change(const struct dmm_change *ch);
+/* Of what adds an object. */
+unsigned int origin_of_change(const struct dmm_change *ch);
+
 void print_rule(const struct dmm_rule *rule, bool counters);
 
 /* Commands: what follows the verb is in argv; they return an exit code. */
@@ -92,10 +95,17 @@ int apply_change(struct dmm_table **table, const struct dmm_change *ch);
 /* show.c */
 int cmd_zone_show(struct app *app, int argc, char **argv);
 int cmd_set_show(struct app *app, int argc, char **argv);
+int cmd_group_show(struct app *app, int argc, char **argv);
 int cmd_rule_show(struct app *app, int argc, char **argv);
 int cmd_save(struct app *app, int argc, char **argv);
 int cmd_stat(struct app *app, int argc, char **argv);
+
+/* stack.c */
 int cmd_stack_show(struct app *app, int argc, char **argv);
+int cmd_stack_share(struct app *app, int argc, char **argv);
+int cmd_stack_unshare(struct app *app, int argc, char **argv);
+int cmd_stack_flush(struct app *app, int argc, char **argv);
+void print_instance(const struct dmm_instance *inst, bool counters);
 
 /* explain.c */
 int cmd_explain(struct app *app, int argc, char **argv);

@@ -18,6 +18,7 @@ struct command {
 static const struct command commands[] = {
 	{ "zone", "show", "[NAME]", cmd_zone_show },
 	{ "set", "show", "[NAME]", cmd_set_show },
+	{ "group", "show", "[NAME]", cmd_group_show },
 	{ "rule", "show", "[id ID] [MATCH ...] [ACTION] [OPTION ...]", cmd_rule_show },
 	{ "explain", NULL, "{ connect | listen } { tcp | udp } ENDPOINT [SOCKET ...]", cmd_explain },
 	{ "check", NULL, "[replace origin ORIGIN] -f FILE", cmd_check },
@@ -25,9 +26,12 @@ static const struct command commands[] = {
 	{ "replace", NULL, "origin ORIGIN -f FILE", cmd_replace },
 	{ "load", NULL, "-f FILE", cmd_load },
 	{ "save", NULL, "", cmd_save },
-	{ "monitor", NULL, "[rule | decision | all]", cmd_monitor },
+	{ "monitor", NULL, "[rule | decision | stack | all]", cmd_monitor },
 	{ "stat", NULL, "", cmd_stat },
-	{ "stack", "show", "", cmd_stack_show },
+	{ "stack", "show", "[STACK]", cmd_stack_show },
+	{ "stack", "share", "STACK@INSTANCE netns { NAME | PID }", cmd_stack_share },
+	{ "stack", "unshare", "STACK@INSTANCE netns { NAME | PID }", cmd_stack_unshare },
+	{ "stack", "flush", "", cmd_stack_flush },
 };
 
 static const char options[] =

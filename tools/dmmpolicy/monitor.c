@@ -19,6 +19,16 @@ static const char *event_name(unsigned int cmd)
 		return "set-add";
 	case DMM_CMD_SET_DEL:
 		return "set-del";
+	case DMM_CMD_GROUP_ADD:
+		return "group-add";
+	case DMM_CMD_GROUP_SET:
+		return "group-set";
+	case DMM_CMD_GROUP_DEL:
+		return "group-del";
+	case DMM_CMD_STACK_ADD:
+		return "stack-add";
+	case DMM_CMD_STACK_DEL:
+		return "stack-del";
 	case DMM_CMD_RULE_ADD:
 		return "rule-add";
 	case DMM_CMD_RULE_DEL:
@@ -81,7 +91,7 @@ static void print_decision(const struct dmm_decision *d)
 	       (unsigned long long)d->gen);
 }
 
-/* A zone or set as in the language, a rule with its id. */
+/* A zone, set or group as in the language, a rule with its id. */
 static void print_change(const struct dmm_object *obj)
 {
 	struct dmm_change ch = { .cmd = obj->cmd };
@@ -95,11 +105,20 @@ static void print_change(const struct dmm_object *obj)
 	}
 	if (obj->cmd == DMM_CMD_SET_ADD || obj->cmd == DMM_CMD_SET_DEL)
 		ch.set = *obj->set;
+	else if (obj->cmd == DMM_CMD_GROUP_ADD || obj->cmd == DMM_CMD_GROUP_SET ||
+		 obj->cmd == DMM_CMD_GROUP_DEL)
+		ch.group = *obj->group;
 	else
 		ch.zone = *obj->zone;
 	text = text_of_change(&ch);
 	puts(text);
 	free(text);
+}
+
+static void print_stack(const struct dmm_object *obj)
+{
+	printf(obj->cmd == DMM_CMD_STACK_ADD ? "stack add " : "stack del ");
+	print_instance(obj->instance, false);
 }
 
 static int print_event(void *arg, const struct dmm_object *obj)
@@ -115,6 +134,8 @@ static int print_event(void *arg, const struct dmm_object *obj)
 		print_decision(obj->decision);
 	else if (obj->cmd == DMM_CMD_TXN_COMMIT)
 		printf("commit gen %llu\n", (unsigned long long)obj->txn->gen);
+	else if (obj->cmd == DMM_CMD_STACK_ADD || obj->cmd == DMM_CMD_STACK_DEL)
+		print_stack(obj);
 	else
 		print_change(obj);
 	return 0;
@@ -125,14 +146,26 @@ static void print_lost(const struct app *app)
 	puts(app->json ? "{\"event\":\"lost\"}" : "# events were lost");
 }
 
-static int subscribe(struct dmm_client *events, bool policy, bool decision)
+/* What there is to be monitored. */
+static const struct {
+	const char *word;
+	const char *group;
+} kinds[] = {
+	{ "rule", DMM_MCGRP_POLICY },
+	{ "decision", DMM_MCGRP_DECISION },
+	{ "stack", DMM_MCGRP_STACK },
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* @wanted: bits. */
+static int subscribe(struct dmm_client *events, unsigned int wanted)
 {
 	int err = 0;
 
-	if (policy)
-		err = dmm_subscribe(events, DMM_MCGRP_POLICY);
-	if (!err && decision)
-		err = dmm_subscribe(events, DMM_MCGRP_DECISION);
+	for (int i = 0; i < KINDS && !err; i++)
+		if (wanted >> i & 1)
+			err = dmm_subscribe(events, kinds[i].group);
 	return err;
 }
 
@@ -162,7 +195,7 @@ static int read_events(struct app *app, struct dmm_client *events)
 	return print_error(dmm_client_error(events));
 }
 
-static int monitor(struct app *app, bool policy, bool decision)
+static int monitor(struct app *app, unsigned int wanted)
 {
 	struct dmm_client *events;
 	int err, ret;
@@ -172,7 +205,7 @@ static int monitor(struct app *app, bool policy, bool decision)
 		fprintf(stderr, "dmmpolicy: netlink: %s\n", strerror(-err));
 		return EXIT_KERNEL;
 	}
-	err = subscribe(events, policy, decision);
+	err = subscribe(events, wanted);
 	ret = err ? print_error(dmm_client_error(events)) : read_events(app, events);
 	dmm_close(events);
 	return ret;
@@ -181,11 +214,13 @@ static int monitor(struct app *app, bool policy, bool decision)
 int cmd_monitor(struct app *app, int argc, char **argv)
 {
 	const char *what = argc ? argv[0] : "all";
-	bool policy = !strcmp(what, "rule") || !strcmp(what, "all");
-	bool decision = !strcmp(what, "decision") || !strcmp(what, "all");
+	unsigned int wanted = 0;
 	int ret;
 
-	if (!policy && !decision)
+	for (int i = 0; i < KINDS; i++)
+		if (!strcmp(what, kinds[i].word) || !strcmp(what, "all"))
+			wanted |= 1u << i;
+	if (!wanted)
 		return no_more_words(argc, argv);
 	if (argc > 1)
 		return no_more_words(argc - 1, argv + 1);
@@ -194,5 +229,5 @@ int cmd_monitor(struct app *app, int argc, char **argv)
 		return ret;
 	/* Those who wait for an event must see it at once. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	return monitor(app, policy, decision);
+	return monitor(app, wanted);
 }

@@ -70,6 +70,51 @@ static json_t *json_of_names(const struct dmm_names *list)
 	return array;
 }
 
+static json_t *json_of_members(const struct dmm_members *list)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < list->nr; i++)
+		json_array_append_new(array, json_pack("{s:s,s:I}", "stack", list->v[i].name, "weight",
+						       (json_int_t)list->v[i].weight));
+	return array;
+}
+
+/* What is not known of a stack without instance is absent. */
+static json_t *json_of_candidate(const struct dmm_candidate *c)
+{
+	const char *status = dmm_candidate_name(c->status);
+	json_t *obj = json_pack("{s:s,s:s}", "stack", c->stack, "status", status ? status : "?");
+
+	if (c->instance[0]) {
+		json_object_set_new(obj, "instance", json_string(c->instance));
+		json_object_set_new(obj, "weight", json_integer(c->weight));
+		json_object_set_new(obj, "live", json_integer(c->live));
+	}
+	return obj;
+}
+
+static json_t *json_of_candidates(const struct dmm_candidates *list)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < list->nr; i++)
+		json_array_append_new(array, json_of_candidate(&list->v[i]));
+	return array;
+}
+
+/* Bits by name; those that this program does not know by number. */
+static json_t *json_of_bits(const struct dmm_field *f, uint32_t bits)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; bits >> i && i < 32; i++)
+		if (bits >> i & 1)
+			json_array_append_new(array, i < f->nr_names ? json_string(f->names[i]) :
+								       json_integer(i));
+	return array;
+}
+
 /* Counters by name; those that this program does not know by number. */
 static json_t *json_of_counters(const struct dmm_field *f, const struct dmm_counters *c)
 {
@@ -123,6 +168,12 @@ static json_t *json_of_field(const struct dmm_field *f, const void *obj)
 		return json_of_ports(p);
 	case DMM_KIND_NAMES:
 		return json_of_names(p);
+	case DMM_KIND_MEMBERS:
+		return json_of_members(p);
+	case DMM_KIND_CANDIDATES:
+		return json_of_candidates(p);
+	case DMM_KIND_BITS:
+		return json_of_bits(f, *(const uint32_t *)p);
 	case DMM_KIND_COUNTERS:
 		return json_of_counters(f, p);
 	default:
@@ -136,6 +187,13 @@ static void snake_case(char *to, size_t size, const char *from)
 	for (; *to; to++)
 		if (*to == '-')
 			*to = '_';
+}
+
+static void set_flags(json_t *json, uint32_t flags)
+{
+	json_object_set_new(json, "strict", json_boolean(flags & DMM_RULE_F_STRICT));
+	if (flags & DMM_RULE_F_RACE_KERNEL)
+		json_object_set_new(json, "race_kernel", json_true());
 }
 
 json_t *json_of(unsigned int cmd, const void *obj)
@@ -152,8 +210,7 @@ json_t *json_of(unsigned int cmd, const void *obj)
 			continue;
 		snake_case(name, sizeof(name), f[i].name);
 		if (!strcmp(name, "flags"))
-			json_object_set_new(json, "strict", json_boolean(
-				((const struct dmm_rule *)obj)->flags & DMM_RULE_F_STRICT));
+			set_flags(json, ((const struct dmm_rule *)obj)->flags);
 		else
 			json_object_set_new(json, name, json_of_field(&f[i], obj));
 	}
@@ -198,6 +255,21 @@ char *text_of_change(const struct dmm_change *ch)
 		dmm_change_format(text, len + 1, ch);
 	}
 	return text;
+}
+
+unsigned int origin_of_change(const struct dmm_change *ch)
+{
+	switch (ch->cmd) {
+	case DMM_CMD_ZONE_ADD:
+		return ch->zone.origin;
+	case DMM_CMD_SET_ADD:
+		return ch->set.origin;
+	case DMM_CMD_GROUP_ADD:
+	case DMM_CMD_GROUP_SET:
+		return ch->group.origin;
+	default:
+		return ch->rule.origin;
+	}
 }
 
 void print_rule(const struct dmm_rule *rule, bool counters)

@@ -15,6 +15,9 @@ static int add_object(void *arg, const struct dmm_object *obj)
 	if (obj->cmd == DMM_CMD_ZONE_GET) {
 		ch.cmd = DMM_CMD_ZONE_ADD;
 		ch.zone = *obj->zone;
+	} else if (obj->cmd == DMM_CMD_GROUP_GET) {
+		ch.cmd = DMM_CMD_GROUP_ADD;
+		ch.group = *obj->group;
 	} else {
 		ch.cmd = DMM_CMD_SET_ADD;
 		ch.set = *obj->set;
@@ -33,7 +36,7 @@ static int print_object(void *arg, const struct dmm_change *ch)
 		return 0;
 	}
 	text = text_of_change(ch);
-	printf("%s\n", text + strlen(ch->cmd == DMM_CMD_ZONE_ADD ? "zone add " : "set add "));
+	printf("%s\n", strstr(text, " add ") + strlen(" add "));
 	free(text);
 	return 0;
 }
@@ -85,6 +88,13 @@ int cmd_set_show(struct app *app, int argc, char **argv)
 	struct dmm_set req = { .has = DMM_HAS(DMM_A_SET_NAME), .name = argv[0] };
 
 	return show_named(app, DMM_CMD_SET_GET, argc, argv, &req);
+}
+
+int cmd_group_show(struct app *app, int argc, char **argv)
+{
+	struct dmm_group req = { .has = DMM_HAS(DMM_A_GROUP_NAME), .name = argv[0] };
+
+	return show_named(app, DMM_CMD_GROUP_GET, argc, argv, &req);
 }
 
 struct rule_list {
@@ -175,7 +185,7 @@ int cmd_save(struct app *app, int argc, char **argv)
 	return ret;
 }
 
-/* stat, stack show */
+/* stat */
 
 static void print_counters(const struct dmm_field *f, const struct dmm_counters *c)
 {
@@ -219,25 +229,7 @@ static int show_stat(void *arg, const struct dmm_object *obj)
 	return 0;
 }
 
-/* The kernel's is the only stack that there is now. */
-static int show_stack(void *arg, const struct dmm_object *obj)
-{
-	const struct dmm_stat *s = obj->stat;
-	struct output *out = arg;
-
-	if (out->app->json)
-		output_json(out, json_pack("{s:s,s:I,s:I,s:i}", "name", "kernel",
-					   "connects", (json_int_t)s->connects,
-					   "accepts", (json_int_t)s->accepts,
-					   "listeners", s->listeners));
-	else
-		printf("kernel connects %llu accepts %llu listeners %u\n",
-		       (unsigned long long)s->connects, (unsigned long long)s->accepts,
-		       s->listeners);
-	return 0;
-}
-
-static int with_stat(struct app *app, int argc, char **argv, dmm_object_fn fn)
+int cmd_stat(struct app *app, int argc, char **argv)
 {
 	int err, ret = no_more_words(argc, argv);
 	struct output out;
@@ -247,17 +239,7 @@ static int with_stat(struct app *app, int argc, char **argv, dmm_object_fn fn)
 	if (ret != EXIT_OK)
 		return ret;
 	output_begin(&out, app);
-	err = dmm_get(app->client, DMM_CMD_STAT_GET, NULL, fn, &out);
+	err = dmm_get(app->client, DMM_CMD_STAT_GET, NULL, show_stat, &out);
 	output_end(&out);
 	return err ? print_client_error(app, err) : EXIT_OK;
-}
-
-int cmd_stat(struct app *app, int argc, char **argv)
-{
-	return with_stat(app, argc, argv, show_stat);
-}
-
-int cmd_stack_show(struct app *app, int argc, char **argv)
-{
-	return with_stat(app, argc, argv, show_stack);
 }

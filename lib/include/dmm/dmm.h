@@ -69,6 +69,16 @@ struct dmm_prefixes {
 	uint32_t nr;
 };
 
+struct dmm_members {
+	const struct dmm_member *v;
+	uint32_t nr;
+};
+
+struct dmm_candidates {
+	const struct dmm_candidate *v;
+	uint32_t nr;
+};
+
 struct dmm_names {
 	const char *v[DMM_STACKS_MAX];
 	uint32_t nr;
@@ -102,6 +112,14 @@ struct dmm_set {
 	uint64_t has;
 	const char *name;
 	struct dmm_ports ranges;
+	uint8_t origin;
+};
+
+/* Attributes DMM_A_GROUP_*. */
+struct dmm_group {
+	uint64_t has;
+	const char *name;
+	struct dmm_members members;
 	uint8_t origin;
 };
 
@@ -143,6 +161,9 @@ struct dmm_rule {
 	uint32_t set_keepintvl;
 	uint32_t set_keepcnt;
 	const char *set_cc;
+	const char *group;
+	uint32_t timeout;
+	uint32_t race;
 };
 
 /* Attributes DMM_A_STAT_*. */
@@ -162,6 +183,10 @@ struct dmm_stat {
 	uint64_t accepts;
 	uint64_t listens;
 	uint64_t option_errors;
+	uint32_t groups;
+	uint32_t connecting;
+	uint32_t connected;
+	uint32_t failing;
 };
 
 /* Attributes DMM_A_EXPLAIN_*. */
@@ -193,6 +218,7 @@ struct dmm_explain {
 	const char *src_zone;
 	const char *dst_zone;
 	uint64_t ps;
+	struct dmm_candidates candidates;
 };
 
 /* Attributes DMM_A_DECISION_*: a decision, or a socket that DMM holds. */
@@ -218,6 +244,41 @@ struct dmm_decision {
 	uint32_t rule;
 	uint32_t prio;
 	uint32_t error;
+	const char *instance;
+	uint32_t queue;
+	uint32_t tx_used;
+	uint32_t tx_size;
+	uint32_t rx_used;
+	uint32_t rx_size;
+};
+
+/* Attributes DMM_A_STACK_*: an instance of a stack. */
+struct dmm_instance {
+	uint64_t has;
+	const char *stack;
+	const char *instance;
+	uint32_t id;
+	uint32_t pid;
+	const char *comm;
+	uint8_t health;
+	uint8_t shared;
+	uint32_t caps;
+	uint32_t weight;
+	uint32_t queues;
+	uint32_t live;
+	uint32_t listeners;
+	uint32_t conns_max;
+	uint64_t arena;
+	uint32_t takeovers;
+	struct dmm_prefixes addresses;
+	uint64_t connects;
+	uint64_t accepts;
+	uint64_t failures;
+	uint64_t resets;
+	uint64_t bad_events;
+	uint64_t bad_rings;
+	uint32_t netns_fd;
+	uint32_t netns_pid;
 };
 
 /**
@@ -236,6 +297,8 @@ struct dmm_object {
 		const struct dmm_stat *stat;
 		const struct dmm_explain *explain;
 		const struct dmm_decision *decision;
+		const struct dmm_group *group;
+		const struct dmm_instance *instance;
 	};
 };
 
@@ -258,6 +321,9 @@ enum dmm_kind {
 	DMM_KIND_PORTS,
 	DMM_KIND_NAMES,
 	DMM_KIND_COUNTERS,
+	DMM_KIND_MEMBERS,
+	DMM_KIND_CANDIDATES,
+	DMM_KIND_BITS,		/* uint32_t, of which @names has the bits */
 };
 
 /**
@@ -283,11 +349,13 @@ const char *dmm_origin_name(unsigned int origin);
 const char *dmm_verdict_name(unsigned int verdict);
 const char *dmm_reason_name(unsigned int reason);
 const char *dmm_key_name(unsigned int key);
+const char *dmm_candidate_name(unsigned int status);
+const char *dmm_state_name(unsigned int state);
 
 /**
  * struct dmm_change - one change of the table
- * @cmd:	DMM_CMD_ZONE_ADD, ZONE_DEL, SET_ADD, SET_DEL, RULE_ADD, RULE_DEL,
- *		RULE_ZERO or FLUSH
+ * @cmd:	DMM_CMD_ZONE_ADD, ZONE_DEL, SET_ADD, SET_DEL, GROUP_ADD, GROUP_SET,
+ *		GROUP_DEL, RULE_ADD, RULE_DEL, RULE_ZERO or FLUSH
  * @replace:	SET_ADD replaces the set's ranges if it exists
  * @loc:	where it was written, for errors
  * @zone:	object of ZONE_ADD, ZONE_DEL and FLUSH (which uses its origin alone)
@@ -299,6 +367,7 @@ struct dmm_change {
 	union {
 		struct dmm_zone zone;
 		struct dmm_set set;
+		struct dmm_group group;
 		struct dmm_rule rule;
 	};
 };
@@ -357,6 +426,9 @@ int dmm_abort(struct dmm_client *client);
  */
 int dmm_get(struct dmm_client *client, unsigned int cmd, const void *req,
 	    dmm_object_fn fn, void *arg);
+
+/* What is no change of the table: DMM_CMD_STACK_SHARE, STACK_UNSHARE, STACK_FLUSH. */
+int dmm_do(struct dmm_client *client, unsigned int cmd, const void *req);
 
 /**
  * dmm_dump() - ask for all objects

@@ -104,13 +104,13 @@ int dmm_table_new(struct dmm_table **table);
 void dmm_table_free(struct dmm_table *table);
 const struct dmm_error *dmm_table_error(const struct dmm_table *table);
 
-/* Add a zone (or prefixes to it), set or rule; EINVAL for other changes. */
+/* Add a zone (or prefixes to it), set, group or rule; EINVAL for other changes. */
 int dmm_table_add(struct dmm_table *table, const struct dmm_change *change);
 
 /* Fill an empty table from the kernel's; @gen: generation to base a change on. */
 int dmm_table_fetch(struct dmm_table *table, struct dmm_client *client, uint64_t *gen);
 
-/* Its zones, sets and rules, each as the change that adds it; rules in the order in which they are
+/* Its zones, sets, groups and rules, each as the change that adds it; rules in the order in which they are
  * tried. */
 int dmm_table_walk(struct dmm_table *table, dmm_change_fn fn, void *arg);
 
