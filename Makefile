@@ -24,6 +24,7 @@ KERNELS	:= 6.1 6.12
 PREFIX	:= /usr/local
 DESTDIR	:=
 CFLAGS	?= -O2 -g
+VERSION	:= $(shell sed -n 's/^\#define DMM_VERSION[[:blank:]]*"\(.*\)"/\1/p' uapi/linux/dmm.h)
 
 # SANITIZE=address,undefined (with a B of its own) builds user space with these sanitizers.
 ccflags	 := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
@@ -101,9 +102,10 @@ $(filter %.a,$(LIBS)):
 	@mkdir -p $(@D)
 	$(AR) rcs $@ $(filter %.o,$^)
 
-$(scripts): $B/bin/%:
+$(scripts): $B/bin/%: uapi/linux/dmm.h
 	@mkdir -p $(@D)
-	install -m 755 $< $@
+	sed 's/@VERSION@/$(VERSION)/' $(filter-out %.h,$^) >$@.tmp
+	@chmod 755 $@.tmp && mv $@.tmp $@
 $(foreach script,$(SCRIPTS),$(eval $B/bin/$(notdir $(script)): $(script)))
 
 -include $(shell find $B/obj -name '*.d' 2>/dev/null)
@@ -121,37 +123,51 @@ $B/kmod-%/dmm.ko: FORCE | $B/.deps-vm
 	@+$(call kbuild,$*) modules
 	@$(if $(KMOD_FLAGS)$(filter running,$*),,tools/vm/modules $* $@)
 
-# Installation. The module goes to the running kernel, if its headers are here.
+# Installation. The module goes to the running kernel, if its headers are here; with KERNELS= on the command line to these.
 
 bindir := $(DESTDIR)$(PREFIX)/bin
 libdir := $(DESTDIR)$(PREFIX)/lib
 incdir := $(DESTDIR)$(PREFIX)/include
 mandir := $(DESTDIR)$(PREFIX)/share/man
+moddir := $(DESTDIR)/lib/modules
 manuals	  := $(wildcard doc/man/*.[1-9])
 libraries := $(filter %.so %.a,$(LIBS))
 soname	   = $$(readelf -d $(1) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+running	   = $(if $(wildcard /lib/modules/$(shell uname -r)/build),running)
+targets	   = $(if $(filter command,$(origin KERNELS)),$(KERNELS),$(running))
 
-install: user			## programs, libraries, headers, manual pages, and dmm.ko for the running kernel
-	install -d $(bindir) $(libdir)
+install: user $B/lib/libdmm.pc	## programs, libraries, headers, manual pages, and dmm.ko for the running kernel
+	install -d $(bindir) $(libdir)/pkgconfig
 	install -m 755 $(PROGS) $(scripts) $(bindir)
 	install -m 644 $(libraries) $(libdir)
+	install -m 644 $B/lib/libdmm.pc $(libdir)/pkgconfig
 	@cd $(libdir) && for lib in $(notdir $(filter %.so,$(libraries))); do \
 		[ $(call soname,$$lib) = $$lib ] || ln -sf $$lib $(call soname,$$lib); done
 	@for header in $(HEADERS); do \
 		install -D -m 644 $$header $(incdir)/$$(echo $$header | sed 's,^\(lib/include\|uapi\)/,,'); done
 	@for page in $(manuals); do install -D -m 644 $$page $(mandir)/man$${page##*.}/$${page##*/}; done
-	@if [ -e /lib/modules/$$(uname -r)/build ]; then \
-		$(MAKE) $B/kmod-running/dmm.ko && \
-		$(call kbuild,running) INSTALL_MOD_PATH=$(DESTDIR) modules_install; \
-	else \
-		echo "no headers of kernel $$(uname -r) here: dmm.ko is not installed"; \
-	fi
-	$(if $(DESTDIR),,ldconfig)
+	@+for kernel in $(targets); do $(MAKE) install-kmod-$$kernel || exit; done
+	@$(if $(targets),,echo "no headers of kernel $$(uname -r) here: dmm.ko is not installed")
+	$(if $(DESTDIR),@echo "on the machine that this goes to: ldconfig$(if $(targets),; depmod)",ldconfig)
+
+# Without the kernel's System.map, which packages of headers do not have, modules_install leaves out depmod.
+install-kmod-%: $B/kmod-%/dmm.ko
+	@+$(call kbuild,$*) INSTALL_MOD_PATH=$(abspath $(DESTDIR)) INSTALL_MOD_DIR=updates modules_install
+	$(if $(DESTDIR),,depmod $$(modinfo -F vermagic $< | cut -d ' ' -f 1))
+
+$B/lib/libdmm.pc: lib/libdmm.pc.in uapi/linux/dmm.h FORCE
+	@mkdir -p $(@D)
+	@sed 's,@PREFIX@,$(PREFIX),; s/@VERSION@/$(VERSION)/' $< >$@
 
 uninstall:			## what install installed
 	rm -f $(addprefix $(bindir)/,$(notdir $(PROGS) $(scripts)))
-	rm -f $(addprefix $(libdir)/,$(notdir $(LIBS)))
+	rm -f $(addprefix $(libdir)/,$(notdir $(LIBS)) pkgconfig/libdmm.pc)
 	rm -f $(addprefix $(incdir)/,$(patsubst uapi/%,%,$(patsubst lib/include/%,%,$(HEADERS))))
+	@[ ! -d $(incdir)/dmm ] || rmdir --ignore-fail-on-non-empty $(incdir)/dmm
 	rm -f $(foreach page,$(manuals),$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
-	rm -f $(DESTDIR)/lib/modules/*/updates/dmm.ko*
-	$(if $(DESTDIR),,depmod)
+	@for ko in $(wildcard $(moddir)/*/updates/dmm.ko*); do \
+		rm -f $$ko && rmdir --ignore-fail-on-non-empty $${ko%/*} || exit; \
+		release=$${ko#$(moddir)/}; \
+		$(if $(DESTDIR),:,depmod) $${release%%/*}; \
+	done
+	$(if $(DESTDIR),,ldconfig)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dmm.h>
 #include <linux/module.h>
 
 #include "family.h"
@@ -71,4 +72,5 @@ module_init(dmm_init);
 module_exit(dmm_exit);
 
 MODULE_DESCRIPTION("Routes sockets to transport stacks by policy");
+MODULE_VERSION(DMM_VERSION);
 MODULE_LICENSE("GPL");

@@ -39,7 +39,7 @@ static void rule_event(struct dmm_policy *p, struct dmm_obj *obj)
 
 	if (start_event(p, &m, dmm_alive(obj) ? DMM_CMD_RULE_ADD :
 						DMM_CMD_RULE_DEL))
-		send_event(p, &m, dmm_nl_fill_rule(&m, rule, DMM_KEY_NONE));
+		send_event(p, &m, dmm_nl_fill_rule(&m, rule));
 }
 
 static int fill_name(const struct dmm_nl_msg *m, const struct dmm_name *name)
@@ -52,10 +52,25 @@ static int fill_name(const struct dmm_nl_msg *m, const struct dmm_name *name)
 	return 0;
 }
 
+/* A new zone whose prefixes are next in the log: their event tells of both. */
+static bool prefixes_follow(struct dmm_policy *p, struct dmm_obj *obj)
+{
+	struct dmm_obj *next = list_next_entry(obj, list);
+	struct dmm_zone_prefix *prefix;
+
+	if (!dmm_alive(obj) || list_entry_is_head(next, &p->txn.log, list) ||
+	    next->ops != &dmm_prefix_ops || !dmm_alive(next))
+		return false;
+	prefix = container_of(next, struct dmm_zone_prefix, obj);
+	return &prefix->zone->name.obj == obj;
+}
+
 static void zone_event(struct dmm_policy *p, struct dmm_obj *obj)
 {
 	struct dmm_nl_msg m;
 
+	if (prefixes_follow(p, obj))
+		return;
 	if (start_event(p, &m, dmm_alive(obj) ? DMM_CMD_ZONE_ADD :
 						DMM_CMD_ZONE_DEL))
 		send_event(p, &m, fill_name(&m, container_of(obj, struct dmm_name,

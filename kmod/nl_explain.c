@@ -191,7 +191,7 @@ static void walk_rules(struct dmm_policy *p, const struct dmm_nl_msg *m,
 		if (!dmm_visible(&rule->obj, l->view->gen))
 			continue;
 		mismatch = first_mismatch(rule, l, listening);
-		if (dmm_nl_fill_rule(m, rule, mismatch))
+		if (dmm_nl_fill_tried(m, rule, mismatch))
 			return;
 		at->done = !mismatch;
 	}

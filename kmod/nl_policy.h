@@ -78,9 +78,10 @@ void dmm_nl_reply_msg(struct dmm_nl_msg *m, struct genl_info *info, u8 cmd);
 int dmm_nl_fill_gen(const struct dmm_nl_msg *m, u64 gen);
 int dmm_nl_fill_set(const struct dmm_nl_msg *m, const struct dmm_set *set,
 		    const struct dmm_ports *ports);
-/* @mismatch: DMM_KEY_NONE leaves the attribute out. */
-int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule,
-		     enum dmm_key_id mismatch);
+int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule);
+/* A rule that explain tried; without @mismatch (DMM_KEY_NONE) it matched. */
+int dmm_nl_fill_tried(const struct dmm_nl_msg *m, const struct dmm_rule *rule,
+		      enum dmm_key_id mismatch);
 
 /* Attributes and keys of the ends of a rule. */
 struct dmm_nl_end {

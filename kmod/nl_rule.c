@@ -140,18 +140,35 @@ static int put_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule)
 	       put_action(skb, &rule->action);
 }
 
-int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule,
-		     enum dmm_key_id mismatch)
+int dmm_nl_fill_rule(const struct dmm_nl_msg *m, const struct dmm_rule *rule)
 {
 	void *hdr = dmm_nl_msg_start(m);
 
 	if (!hdr)
 		return -EMSGSIZE;
-	if (put_rule(m, rule) ||
+	if (put_rule(m, rule)) {
+		genlmsg_cancel(m->skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(m->skb, hdr);
+	return 0;
+}
+
+int dmm_nl_fill_tried(const struct dmm_nl_msg *m, const struct dmm_rule *rule,
+		      enum dmm_key_id mismatch)
+{
+	void *hdr = dmm_nl_msg_start(m);
+	struct nlattr *tried;
+
+	if (!hdr)
+		return -EMSGSIZE;
+	tried = nla_nest_start(m->skb, DMM_A_EXPLAIN_TRIED);
+	if (!tried || put_rule(m, rule) ||
 	    (mismatch && nla_put_u8(m->skb, DMM_A_RULE_MISMATCH, mismatch))) {
 		genlmsg_cancel(m->skb, hdr);
 		return -EMSGSIZE;
 	}
+	nla_nest_end(m->skb, tried);
 	genlmsg_end(m->skb, hdr);
 	return 0;
 }
@@ -162,7 +179,7 @@ static int reply_rule(struct dmm_policy *p, const struct dmm_nl_msg *m, u32 id)
 
 	if (!rule || !dmm_visible(&rule->obj, dmm_gen(p)))
 		return -ENOENT;
-	return dmm_nl_fill_rule(m, rule, DMM_KEY_NONE);
+	return dmm_nl_fill_rule(m, rule);
 }
 
 int dmm_nl_rule_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -209,7 +226,7 @@ int dmm_nl_rule_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		*rank = rule->rank;
 		if (dmm_visible(&rule->obj, gen) &&
 		    (!origin || rule->origin == nla_get_u8(origin)) &&
-		    dmm_nl_fill_rule(&m, rule, DMM_KEY_NONE))
+		    dmm_nl_fill_rule(&m, rule))
 			break;
 		cond_resched();
 	}

@@ -243,20 +243,27 @@ static int read_error(struct dmm_client *c, struct nlmsghdr *nlh)
 	return e->error;
 }
 
-/* Decode a message, of type @t or what its command says, and hand it to the caller. */
-static int deliver(const struct nlmsghdr *nlh, const struct dmm_type *t, dmm_object_fn fn,
-		   void *arg)
+/* Decode a message and hand it to the caller. */
+static int deliver(const struct nlmsghdr *nlh, bool dump, dmm_object_fn fn, void *arg)
 {
 	const struct genlmsghdr *genl = nlmsg_data(nlh);
 	struct dmm_object obj = { 0 };
+	const struct dmm_type *t;
 	union any_object any;
+	int err;
 
 	if (!nlmsg_valid_hdr(nlh, GENL_HDRLEN))
 		return 0;
 	obj.cmd = genl->cmd;
-	if (!t)
-		t = dmm_type_of(obj.cmd);
-	if (!fn || !t || dmm_msg_get(nlh, t, &any))
+	t = dmm_type_of(obj.cmd);
+	if (!fn || !t)
+		return 0;
+	/* Of a decision the dump has the rules. */
+	if (dump && obj.cmd == DMM_CMD_EXPLAIN)
+		err = dmm_msg_get_tried(nlh, &any.rule);
+	else
+		err = dmm_msg_get(nlh, t, &any);
+	if (err)
 		return 0;
 	obj.txn = &any.txn;
 	return fn(arg, &obj);
@@ -314,7 +321,7 @@ static int read_answers(struct dmm_client *c, dmm_object_fn fn, void *arg)
 			if (nlh->nlmsg_type == NLMSG_ERROR)
 				err = ret ? 0 : read_error(c, nlh);
 			else
-				err = ret ? 0 : deliver(nlh, NULL, fn, arg);
+				err = ret ? 0 : deliver(nlh, false, fn, arg);
 			if (err)
 				ret = err;
 			if (nlh->nlmsg_type == NLMSG_ERROR && nlh->nlmsg_seq == last)
@@ -337,6 +344,20 @@ static int exchange(struct dmm_client *c, dmm_object_fn fn, void *arg)
 	return err;
 }
 
+/* The caller wants to know why it gave up, not what came of the abort. */
+static int send_abort(struct dmm_client *c)
+{
+	struct dmm_error error = c->error;
+	int err;
+
+	queue_clear(c);
+	c->in_txn = false;
+	queue(c, DMM_CMD_TXN_ABORT, 0, NULL, 0, NULL);
+	err = exchange(c, NULL, NULL);
+	c->error = error;
+	return err;
+}
+
 DMM_EXPORT int dmm_begin(struct dmm_client *c, const uint64_t *base)
 {
 	struct dmm_txn txn = { 0 };
@@ -355,6 +376,12 @@ DMM_EXPORT int dmm_begin(struct dmm_client *c, const uint64_t *base)
 		err = exchange(c, NULL, NULL);
 	} while (err == -EBUSY && back_off(&deadline, &us));
 	c->in_txn = !err;
+	/*
+	 * The kernel refuses what a socket sends behind a begin that failed, for
+	 * it may be on its way already.  Nothing is: tell it so.
+	 */
+	if (err)
+		send_abort(c);
 	return err;
 }
 
@@ -485,18 +512,10 @@ DMM_EXPORT int dmm_commit(struct dmm_client *c, uint64_t *gen)
 
 DMM_EXPORT int dmm_abort(struct dmm_client *c)
 {
-	struct dmm_error error = c->error;
-	int err;
-
+	if (c->in_txn)
+		return send_abort(c);
 	queue_clear(c);
-	if (!c->in_txn)
-		return 0;
-	c->in_txn = false;
-	queue(c, DMM_CMD_TXN_ABORT, 0, NULL, 0, NULL);
-	err = exchange(c, NULL, NULL);
-	/* The caller wants to know why it gave up, not that there is nothing left to abort. */
-	c->error = error;
-	return err;
+	return 0;
 }
 
 DMM_EXPORT int dmm_get(struct dmm_client *c, unsigned int cmd, const void *req,
@@ -590,8 +609,6 @@ static int dump_once(struct dmm_client *c, unsigned int cmd, const void *req, st
 DMM_EXPORT int dmm_dump(struct dmm_client *c, unsigned int cmd, const void *req,
 			dmm_object_fn fn, void *arg)
 {
-	/* Of a decision the dump has the rules. */
-	const struct dmm_type *t = cmd == DMM_CMD_EXPLAIN ? &dmm_type_rule : NULL;
 	struct dump d = { 0 };
 	uint64_t deadline = 0;
 	struct nlmsghdr *nlh;
@@ -611,7 +628,7 @@ DMM_EXPORT int dmm_dump(struct dmm_client *c, unsigned int cmd, const void *req,
 		nlh = (struct nlmsghdr *)(d.data + at);
 		rem = nlh->nlmsg_len;
 		if (nlmsg_ok(nlh, rem))
-			err = deliver(nlh, t, fn, arg);
+			err = deliver(nlh, true, fn, arg);
 	}
 	free(d.data);
 	return err;
@@ -639,6 +656,6 @@ DMM_EXPORT int dmm_events(struct dmm_client *c, dmm_object_fn fn, void *arg)
 		return n;
 	rem = n;
 	for (nlh = (struct nlmsghdr *)c->rx; nlmsg_ok(nlh, rem) && !err; nlh = nlmsg_next(nlh, &rem))
-		err = deliver(nlh, NULL, fn, arg);
+		err = deliver(nlh, false, fn, arg);
 	return err;
 }

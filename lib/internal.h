@@ -80,6 +80,9 @@ int dmm_msg_put(struct nlmsghdr *nlh, const void *end, const struct dmm_type *t,
 /* The reverse; strings and arrays stay in the message. Unknown attributes are passed over. */
 int dmm_msg_get(const struct nlmsghdr *nlh, const struct dmm_type *t, void *obj);
 
+/* The rule in a message of the dump of DMM_CMD_EXPLAIN. */
+int dmm_msg_get_tried(const struct nlmsghdr *nlh, struct dmm_rule *rule);
+
 /* Name of the attribute at @offset of a message that was sent, or NULL. */
 const char *dmm_msg_attr_name(const struct nlmsghdr *nlh, const struct dmm_type *t,
 			      unsigned int offset);

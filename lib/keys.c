@@ -258,11 +258,15 @@ static int key_alt(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
 	return 0;
 }
 
+/* A prefix and a zone of the same end may go together, each once. */
 static int key_addr(struct dmm_parser *p, const struct dmm_keyword *k, void *obj)
 {
+	bool zone = dmm_parse_at(p, "zone");
 	int err;
 
-	if (dmm_parse_at(p, "zone"))
+	if (dmm_has(obj) & DMM_HAS(zone ? k->alt : k->attr))
+		return dmm_parse_error(p, "a %s was given already", zone ? "zone" : "prefix");
+	if (zone)
 		return key_alt(p, k, obj);
 	err = take_prefix(p, field_of(k, obj, k->attr));
 	mark(obj, k->attr);
@@ -563,7 +567,7 @@ int dmm_keys_parse(struct dmm_parser *p, const struct dmm_keyword *table, unsign
 	while ((k = find(&p->tok, table, nr))) {
 		uint64_t bits = DMM_HAS(k->attr) | (k->alt ? DMM_HAS(k->alt) : 0);
 
-		if (dmm_has(obj) & bits)
+		if (k->parse != key_addr && dmm_has(obj) & bits)
 			return dmm_parse_error(p, "%s was given already",
 					       k->parse == key_const ? "this key" : "it");
 		dmm_parse_next(p);

@@ -158,17 +158,13 @@ static int field_get(const struct nlattr *nla, const struct dmm_field *f, void *
 	}
 }
 
-int dmm_msg_get(const struct nlmsghdr *nlh, const struct dmm_type *t, void *obj)
+static void attrs_get(const void *attrs, int len, const struct dmm_type *t, void *obj)
 {
-	const struct genlmsghdr *genl = nlmsg_data(nlh);
 	const struct nlattr *nla;
 	int rem;
 
-	if (!nlmsg_valid_hdr(nlh, GENL_HDRLEN))
-		return -EINVAL;
 	memset(obj, 0, t->size);
-	nla_for_each_attr(nla, (struct nlattr *)((char *)genl + GENL_HDRLEN),
-			  nlmsg_datalen(nlh) - GENL_HDRLEN, rem) {
+	nla_for_each_attr(nla, (struct nlattr *)attrs, len, rem) {
 		unsigned int type = nla_type(nla);
 
 		if (type >= t->nr || !t->fields[type].kind)
@@ -176,6 +172,26 @@ int dmm_msg_get(const struct nlmsghdr *nlh, const struct dmm_type *t, void *obj)
 		if (!field_get(nla, &t->fields[type], dmm_field_ptr(&t->fields[type], obj)))
 			*(uint64_t *)obj |= DMM_HAS(type);
 	}
+}
+
+int dmm_msg_get(const struct nlmsghdr *nlh, const struct dmm_type *t, void *obj)
+{
+	if (!nlmsg_valid_hdr(nlh, GENL_HDRLEN))
+		return -EINVAL;
+	attrs_get((char *)nlmsg_data(nlh) + GENL_HDRLEN, nlmsg_datalen(nlh) - GENL_HDRLEN, t, obj);
+	return 0;
+}
+
+int dmm_msg_get_tried(const struct nlmsghdr *nlh, struct dmm_rule *rule)
+{
+	const struct nlattr *tried;
+
+	if (!nlmsg_valid_hdr(nlh, GENL_HDRLEN))
+		return -EINVAL;
+	tried = nlmsg_find_attr((struct nlmsghdr *)nlh, GENL_HDRLEN, DMM_A_EXPLAIN_TRIED);
+	if (!tried)
+		return -EINVAL;
+	attrs_get(nla_data(tried), nla_len(tried), &dmm_type_rule, rule);
 	return 0;
 }
 

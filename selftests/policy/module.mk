@@ -17,5 +17,5 @@ $B/selftests/bin/policy-cases: LDLIBS = $(NL_LIBS)
 ksft_policy_vm := $(patsubst selftests/policy/%.c,$B/selftests/vm/%,$(wildcard selftests/policy/policy_*.c))
 TESTBINS += $(ksft_policy_vm)
 $(ksft_policy_vm): $B/selftests/vm/%: $B/obj/selftests/policy/%.o $B/lib/libdmm.a
-$(ksft_policy_vm): override CPPFLAGS += -Iselftests
+$(ksft_policy_vm): override CPPFLAGS += -Iselftests $(NL_CFLAGS)
 $(ksft_policy_vm): LDLIBS = $(NL_LIBS)

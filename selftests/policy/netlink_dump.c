@@ -103,6 +103,38 @@ static void test_order(void)
 	flush();
 }
 
+/* The rules that explain tried come in the same order, each in an attribute. */
+static void take_tried(void *arg, int cmd, struct nlattr **tb)
+{
+	struct nlattr *rule[64] = { 0 };
+	struct order *o = arg;
+	int type;
+
+	for (type = 0; type <= DMM_A_EXPLAIN_MAX; type++)
+		o->wrong |= !tb[type] != (type != DMM_A_EXPLAIN_TRIED);
+	if (o->wrong || nla_parse_nested(rule, ARRAY_SIZE(rule) - 1, tb[DMM_A_EXPLAIN_TRIED], NULL) ||
+	    !rule[DMM_A_RULE_PRIO] || !rule[DMM_A_RULE_ID] || !rule[DMM_A_RULE_STACK] ||
+	    !rule[DMM_A_RULE_MISMATCH] != !rule[DMM_A_RULE_DST]) {
+		o->wrong = true;
+		return;
+	}
+	take_order(arg, cmd, rule);
+}
+
+static void test_tried(void)
+{
+	struct order order = { 0 };
+	bool changed;
+
+	add_rules(RULES);
+	dnl_must(nl, DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_PRIO, 200)));
+	dnl_must(nl, DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_PRIO, 201)));
+	dnl_dump(nl, DMM_CMD_EXPLAIN, ATTRS(ADDR4(DMM_A_EXPLAIN_DST, 32, 99)), take_tried, &order, &changed);
+	ksft_result(order.nr == RULES + 1 && !order.wrong && !changed, "%d rules that explain tried, and the one that matched",
+		    RULES);
+	flush();
+}
+
 /* Changes at a known point: when the first messages of a dump have arrived. */
 
 struct disturbance {
@@ -463,6 +495,7 @@ int main(void)
 	nl = dnl_open();
 	other = dnl_open();
 	test_order();
+	test_tried();
 	test_disturbed();
 	test_abandoned();
 	for (i = 0; i < ARRAY_SIZE(twins); i++)

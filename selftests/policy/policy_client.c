@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/genetlink.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+
 #include <dmm/dmm.h>
 
 #include "kselftest.h"
@@ -104,6 +108,36 @@ static void test_half_bad(void)
 	flush();
 }
 
+/*
+ * A change by hand on the client's socket, without a transaction: zone NAME is added. Returns the kernel's answer.
+ */
+static int change_alone(const char *name)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct genlmsghdr genl;
+		struct nlattr attr;
+		char name[DMM_NAME_MAX];
+	} msg = {
+		.nlh = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN) + NLA_HDRLEN + NLA_ALIGN(strlen(name) + 1),
+			 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK, .nlmsg_seq = 1 },
+		.genl = { .cmd = DMM_CMD_ZONE_ADD, .version = DMM_GENL_VERSION },
+		.attr = { .nla_len = NLA_HDRLEN + strlen(name) + 1, .nla_type = DMM_A_ZONE_NAME },
+	};
+	struct { struct nlmsghdr nlh; struct nlmsgerr e; char more[256]; } answer;
+	struct nl_sock *sk = nl_socket_alloc();
+
+	if (!sk || genl_connect(sk))
+		exit(KSFT_FAIL);
+	msg.nlh.nlmsg_type = genl_ctrl_resolve(sk, DMM_GENL_NAME);
+	nl_socket_free(sk);
+	strcpy(msg.name, name);
+	if (send(dmm_client_fd(client), &msg, msg.nlh.nlmsg_len, 0) < 0 ||
+	    recv(dmm_client_fd(client), &answer, sizeof(answer), 0) < (ssize_t)NLMSG_LENGTH(sizeof(answer.e)))
+		exit(KSFT_FAIL);
+	return answer.e.error;
+}
+
 static void test_base(void)
 {
 	uint64_t gen = stat_of(client).gen, made;
@@ -111,7 +145,10 @@ static void test_base(void)
 
 	ksft_result(!dmm_begin(client, &gen) && !dmm_change(client, &change) && !dmm_commit(client, &made) && made == gen + 1,
 		    "commit tells the generation");
-	ksft_result(dmm_begin(client, &gen) == -ESTALE, "begin on one that is gone");
+	ksft_result(dmm_begin(client, &gen) == -ESTALE && dmm_client_error(client)->err == -ESTALE &&
+		    strstr(dmm_client_error(client)->msg, "the table has changed"), "begin on one that is gone");
+	ksft_result(!change_alone("alone"), "the kernel is told that nothing follows");
+	made = stat_of(client).gen;
 	ksft_result(!dmm_begin(client, &made) && !dmm_abort(client), "and on the current one");
 	flush();
 }

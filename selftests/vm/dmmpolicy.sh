@@ -129,10 +129,10 @@ sed -i '$d' one.policy
 echo 'rule add prio 2 dst zone nosuch reject' >>one.policy
 test_case "a replacement that fails changes nothing" \
 	refuse 'one.policy:7:1: no such zone' dmmpolicy replace origin file -f one.policy
-test_case "as check says" refuse 'one.policy:7:1: no such zone' dmmpolicy check origin file -f one.policy
+test_case "as check says" refuse 'one.policy:7:1: no such zone' dmmpolicy check replace origin file -f one.policy
 sed -i '$d' one.policy
-test_case "check of what is loaded" expect '1 zones, 2 prefixes, 1 sets, 4 rules, . masks' \
-	dmmpolicy check origin file -f one.policy
+test_case "check of what is loaded, with what is of other origins" expect '1 zones, 2 prefixes, 1 sets, 5 rules, . masks' \
+	dmmpolicy check replace origin file -f one.policy
 test_case "replace by nothing" dmmpolicy replace origin file -f /dev/null
 test_case "leaves the other origins" expect '^rule add prio 9 origin cli reject$' dmmpolicy save
 dmmpolicy flush all

@@ -130,13 +130,14 @@ rules origin file {
 }
 rule add prio 2000 inet6 src fd00::1 sport 1-1023 cgroup "/a b/c" mark 0x10/0xf0 dscp ef dev eth0 comm "x y" stack kernel
 rule add prio 2000 udp inet dst ::ffff:10.0.0.0/104 dport 53 stack kernel
+rule add prio 2100 src 10.1.0.0/16 src zone lan dst zone lab dst 10.1.0.0/16 reject
 rule add origin crd stack kernel
 rule add origin learned dst 0.0.0.0/0 uid 0 gid 0-4294967294 mark 0 dscp 0 reject
 END
 
 round_trip() {
 	dmmpolicy -f all.policy && dmmpolicy save >one && dmmpolicy flush all && dmmpolicy -f one && dmmpolicy save >two &&
-		same one two && (($(wc -l <one) == 5 + 8))
+		same one two && (($(wc -l <one) == 5 + 9))
 }
 test_case "a table that is saved can be loaded" round_trip
 test_case "and differs from its file in nothing" quiet dmmpolicy diff -f all.policy
@@ -222,6 +223,7 @@ test_case "those before it were done" eval "with_rules 1 && dmmpolicy zone show 
 
 # check
 
+dmmpolicy flush all
 cat >odd.policy <<'END'
 rule add prio 1 dst 10.0.0.0/8 stack kernel
 rule add prio 2 dst 10.1.0.0/16 reject
@@ -234,6 +236,34 @@ test_case "and counts" expect "4 rules, 4 masks" dmmpolicy check -f odd.policy
 test_case "check changes nothing" unchanged dmmpolicy check -f all.policy
 sed -i 's/dport set web/dport set nosuch/' all.policy
 test_case "check asks the kernel" refuse "all.policy:10.*no such port set" dmmpolicy check -f all.policy
+
+cat >late.policy <<'END'
+zone add z 10.0.0.0/8
+rule add prio 2 dst zone z dport 80 reject
+END
+dmmpolicy flush all
+dmmpolicy -f - <<'END'
+rule add prio 1 dport 80 stack kernel
+rule add prio 1 dport 80-90 reject
+rule add prio 9 origin file dport 81 stack kernel
+END
+test_case "a rule that is there already" expect "late.policy:2: never matches: rule id [0-9]+ takes all" \
+	dmmpolicy check -f late.policy
+test_case "what is odd without the file is not reported" expect "1 zones, 1 prefixes, 0 sets, 4 rules, . masks of 64, 1 findings" \
+	dmmpolicy check -f - <late.policy
+test_case "in place of what replace takes away" expect "3 rules, . masks of 64, 0 findings" \
+	dmmpolicy check replace origin file -f <(echo 'rule add prio 1 dport 7 stack kernel')
+test_case "before what it would be shadowed by" expect "rule id [0-9]+: never matches: the rule at .*:1 takes" \
+	dmmpolicy check -f <(echo 'rule add prio 0 dport 80-90 uid 0-4294967294 stack kernel; rule add prio 0 dport 1-99 reject')
+test_case "a file that deletes" expect "1 rules, 1 masks of 64, 0 findings" \
+	dmmpolicy check -f <(echo 'rule del prio 1; flush origin file'; cat late.policy)
+test_case "also a zone, a set and prefixes" expect "1 zones, 1 prefixes, 0 sets, 3 rules" dmmpolicy check -f <(
+	echo 'zone add a 10.0.0.0/8; zone add b 11.0.0.0/8 12.0.0.0/8; set add s port 1; zone del b 12.0.0.0/8; zone del a; set del s')
+dmmpolicy -f late.policy
+test_case "a file that is loaded cannot be added" gives 2 dmmpolicy check -f late.policy
+test_case "but can replace" gives 0 dmmpolicy check replace origin cli -f late.policy
+test_case "replace needs an origin" gives 1 dmmpolicy check replace -f late.policy
+test_case "and only replace has one" gives 1 dmmpolicy check origin cli -f late.policy
 
 # JSON. Python takes long to start: it looks at all output at once.
 
@@ -257,7 +287,7 @@ done <<-'END'
 	stack show
 	save
 	diff -f other.policy
-	check -f one
+	check -f odd.policy
 	rule add prio 9 stack kernel
 END
 
@@ -274,8 +304,11 @@ for name in glob.glob("*.json"):
 if json.load(open("none.json")):
     sys.exit("an empty table has rules")
 rules = json.load(open("4.json"))
-wanted = {"prio": 1200, "src_zone": "loopback", "dst": "127.0.0.0/8", "stack": ["kernel"], "set_mark": 16, "set_tos": 184}
-if len(rules) != 8 or not any(wanted.items() <= rule.items() for rule in rules):
+wanted = [
+    {"prio": 1200, "src_zone": "loopback", "dst": "127.0.0.0/8", "stack": ["kernel"], "set_mark": 16, "set_tos": 184},
+    {"prio": 2100, "src": "10.1.0.0/16", "src_zone": "lan", "dst": "10.1.0.0/16", "dst_zone": "lab"},
+]
+if len(rules) != 9 or not all(any(w.items() <= rule.items() for rule in rules) for w in wanted):
     sys.exit(f"rules: {rules}")
 if not isinstance(json.load(open("14.json"))[0]["id"], int):
     sys.exit("rule add tells no id")
@@ -283,7 +316,7 @@ if not isinstance(json.load(open("14.json"))[0]["id"], int):
 events = [json.loads(line) for line in open("events")]
 names = [event["event"] for event in events]
 commit = names.index("commit")
-if names[0] != "start" or names.count("rule-add") != 8 or names.count("set-add") != 2 or names.index("decision") < commit:
+if names[0] != "start" or names.count("rule-add") != 9 or names.count("set-add") != 2 or names.index("decision") < commit:
     sys.exit(f"events: {names}")
 if events[commit]["gen"] != events[0]["gen"] + 1:
     sys.exit(f"generations: {events[0]} {events[commit]}")

@@ -334,123 +334,121 @@ int cmd_diff(struct app *app, int argc, char **argv)
 	return ret;
 }
 
-/* check: a report. */
+/* check: what the kernel says, in a transaction that is dropped, and a report of the table that would be. */
 
-struct report {
-	struct output out;
-	unsigned int findings;
-};
-
-static json_t *json_of_loc(const struct dmm_loc *loc)
-{
-	return json_pack("{s:s,s:i}", "file", loc->file, "line", loc->line);
-}
-
-static int report_finding(void *arg, enum dmm_finding what, const struct dmm_change *rule,
-			  const struct dmm_change *other)
-{
-	static const char *const names[] = { "shadowed", "overlap", "too-many" };
-	struct report *r = arg;
-
-	r->findings++;
-	if (r->out.app->json) {
-		json_t *j = json_of_loc(&rule->loc);
-
-		json_object_set_new(j, "finding", json_string(names[what]));
-		if (other)
-			json_object_set_new(j, "other", json_of_loc(&other->loc));
-		output_json(&r->out, j);
-		return 0;
-	}
-	printf("%s:%u: ", rule->loc.file, rule->loc.line);
-	if (what == DMM_FINDING_SHADOWED)
-		printf("never matches: the rule at %s:%u takes all that it would\n",
-		       other->loc.file, other->loc.line);
-	else if (what == DMM_FINDING_OVERLAP)
-		printf("overlaps the rule at %s:%u, which goes first only because it is older\n",
-		       other->loc.file, other->loc.line);
-	else
-		printf("too many rules of one priority: overlaps from here on were not looked for\n");
-	return 0;
-}
-
-struct counts {
-	unsigned int zones;
-	unsigned int prefixes;
-	unsigned int sets;
-	unsigned int rules;
-};
-
-static int count_object(void *arg, const struct dmm_change *ch)
-{
-	struct counts *n = arg;
-
-	n->zones += ch->cmd == DMM_CMD_ZONE_ADD;
-	n->sets += ch->cmd == DMM_CMD_SET_ADD;
-	n->rules += ch->cmd == DMM_CMD_RULE_ADD;
-	if (ch->cmd == DMM_CMD_ZONE_ADD)
-		n->prefixes += ch->zone.prefixes.nr;
-	return 0;
-}
-
-static void report_counts(struct report *r, struct dmm_table *t, unsigned int masks)
-{
-	struct counts n = { 0 };
-
-	dmm_table_walk(t, count_object, &n);
-	if (r->out.app->json)
-		output_json(&r->out, json_pack("{s:i,s:i,s:i,s:i,s:i,s:i}", "zones", n.zones,
-					       "prefixes", n.prefixes, "sets", n.sets,
-					       "rules", n.rules, "masks", masks,
-					       "findings", r->findings));
-	else
-		printf("%u zones, %u prefixes, %u sets, %u rules, %u masks of 64, %u findings\n",
-		       n.zones, n.prefixes, n.sets, n.rules, masks, r->findings);
-}
-
-static int report_table(struct app *app, struct dmm_table *t)
-{
-	struct report r = { 0 };
-	unsigned int masks;
-	int err;
-
-	output_begin(&r.out, app);
-	err = dmm_table_check(t, &masks, report_finding, &r);
-	if (!err)
-		report_counts(&r, t, masks);
-	output_end(&r.out);
-	return err ? print_table_error(app, t, err) : EXIT_OK;
-}
-
-/* What the kernel says to it, in a transaction that is dropped. */
-static int check_in_kernel(struct app *app, struct dmm_table *t, unsigned int origins)
+/* Connect to the module; *@there says whether there is one. */
+static int connect_for_check(struct app *app, bool *there)
 {
 	int err = app->client ? 0 : dmm_open(&app->client);
 
-	if (err == -ENOPROTOOPT) {
-		fprintf(stderr, "dmmpolicy: not checked by the kernel: the module dmm is not loaded\n");
-		return EXIT_OK;
-	}
-	if (err)
+	*there = !err;
+	if (err && err != -ENOPROTOOPT)
 		return need_client(app);
+	if (err)
+		fprintf(stderr, "dmmpolicy: not checked by the kernel: the module dmm is not loaded\n");
 	app->check_only = true;
-	return replace_table(app, t, origins);
+	return EXIT_OK;
+}
+
+/* A file that is to be added to a table. */
+struct addition {
+	struct txn txn;
+	struct dmm_table *table;
+};
+
+static int add_unasked(void *arg, const struct dmm_change *ch)
+{
+	struct addition *a = arg;
+
+	return apply_change(&a->table, ch);
+}
+
+/* What the kernel takes is right, also a set that is there: it knows the table better. */
+static int add_asked(void *arg, const struct dmm_change *ch)
+{
+	struct dmm_change forced = *ch;
+	struct addition *a = arg;
+	int err = txn_change(&a->txn, ch);
+
+	forced.replace = true;
+	return err ? err : apply_change(&a->table, &forced);
+}
+
+static int check_load(struct app *app, const struct file_args *args)
+{
+	struct addition a = { .txn.app = app };
+	uint64_t gen;
+	bool there;
+	int err, ret;
+
+	ret = connect_for_check(app, &there);
+	if (ret != EXIT_OK)
+		return ret;
+	err = dmm_table_new(&a.table);
+	if (err)
+		return print_parse_error(app, err);
+	if (there)
+		err = dmm_table_fetch(a.table, app->client, &gen);
+	if (!err)
+		err = dmm_parse_file(app->parser, args->file, there ? add_asked : add_unasked, &a);
+	err = txn_end(&a.txn, err);
+	ret = err ? print_table_error(app, a.table, err) : report_table(app, a.table);
+	dmm_table_free(a.table);
+	return ret;
+}
+
+/* Report the current table with @to in place of what is of @origin. */
+static int report_replaced(struct app *app, struct dmm_table *to, unsigned int origin)
+{
+	struct dmm_change flush = {
+		.cmd = DMM_CMD_FLUSH,
+		.zone = { .has = DMM_HAS(DMM_A_ZONE_ORIGIN), .origin = origin },
+	};
+	struct dmm_table *t;
+	uint64_t gen;
+	int err, ret;
+
+	err = dmm_table_new(&t);
+	if (err)
+		return print_parse_error(app, err);
+	err = dmm_table_fetch(t, app->client, &gen);
+	if (!err)
+		err = apply_change(&t, &flush);
+	if (!err)
+		err = dmm_table_walk(to, table_add, t);
+	ret = err ? print_table_error(app, t, err) : report_table(app, t);
+	dmm_table_free(t);
+	return ret;
+}
+
+static int check_replace(struct app *app, struct file_args *args)
+{
+	struct dmm_table *to = NULL;
+	bool there;
+	int ret;
+
+	ret = read_table(app, args, &to);
+	if (ret == EXIT_OK)
+		ret = connect_for_check(app, &there);
+	if (ret == EXIT_OK && there)
+		ret = replace_table(app, to, 1u << args->origin);
+	if (ret == EXIT_OK)
+		ret = there ? report_replaced(app, to, args->origin) : report_table(app, to);
+	dmm_table_free(to);
+	return ret;
 }
 
 int cmd_check(struct app *app, int argc, char **argv)
 {
-	struct dmm_table *t = NULL;
+	bool replace = argc && !strcmp(argv[0], "replace");
 	struct file_args args;
 	int ret;
 
-	ret = parse_file_args(app, argc, argv, &args);
-	if (ret == EXIT_OK)
-		ret = read_table(app, &args, &t);
-	if (ret == EXIT_OK)
-		ret = check_in_kernel(app, t, args.has_origin ? 1u << args.origin :
-							       dmm_table_origins(t));
-	if (ret == EXIT_OK)
-		ret = report_table(app, t);
-	dmm_table_free(t);
-	return ret;
+	ret = parse_file_args(app, argc - replace, argv + replace, &args);
+	if (ret != EXIT_OK)
+		return ret;
+	if (replace != args.has_origin)
+		return usage_error(replace ? "origin ORIGIN is missing" :
+					     "origin goes with check replace");
+	return replace ? check_replace(app, &args) : check_load(app, &args);
 }

@@ -81,6 +81,14 @@ int load_file(struct app *app, const char *file);
 int change_text(struct app *app, const char *name, unsigned int line, const char *text,
 		size_t len);
 
+/* check.c */
+
+/* Print what is odd about rules that come from files, and the size of the table. */
+int report_table(struct app *app, struct dmm_table *t);
+
+/* Change a table in memory; any change of the language will do. */
+int apply_change(struct dmm_table **table, const struct dmm_change *ch);
+
 /* show.c */
 int cmd_zone_show(struct app *app, int argc, char **argv);
 int cmd_set_show(struct app *app, int argc, char **argv);

@@ -7,8 +7,6 @@
 
 #include "dmmpolicy.h"
 
-#define VERSION "0.1"
-
 struct command {
 	const char *object;
 	const char *verb;	/* NULL: the object is the whole command */
@@ -22,7 +20,7 @@ static const struct command commands[] = {
 	{ "set", "show", "[NAME]", cmd_set_show },
 	{ "rule", "show", "[id ID] [MATCH ...] [ACTION] [OPTION ...]", cmd_rule_show },
 	{ "explain", NULL, "{ connect | listen } { tcp | udp } ENDPOINT [SOCKET ...]", cmd_explain },
-	{ "check", NULL, "[origin ORIGIN] -f FILE", cmd_check },
+	{ "check", NULL, "[replace origin ORIGIN] -f FILE", cmd_check },
 	{ "diff", NULL, "[origin ORIGIN] -f FILE", cmd_diff },
 	{ "replace", NULL, "origin ORIGIN -f FILE", cmd_replace },
 	{ "load", NULL, "-f FILE", cmd_load },
@@ -266,7 +264,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (inv.version) {
-		printf("dmmpolicy %s\n", VERSION);
+		printf("dmmpolicy %s\n", DMM_VERSION);
 		return EXIT_OK;
 	}
 	argc = 0;

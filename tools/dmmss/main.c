@@ -11,8 +11,6 @@
 
 #include "dmmss.h"
 
-#define VERSION "0.1"
-
 enum { EXIT_OK = 0, EXIT_USAGE = 1, EXIT_KERNEL = 2 };
 
 enum { SHOW_CONNECTED, SHOW_LISTENING, SHOW_ALL };
@@ -254,7 +252,7 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "tular46pnHjsN:Vh", long_options, NULL)) != -1) {
 		if (c == 'V' || c == 'h') {
 			if (c == 'V')
-				printf("dmmss %s\n", VERSION);
+				printf("dmmss %s\n", DMM_VERSION);
 			else
 				usage(stdout);
 			return EXIT_OK;

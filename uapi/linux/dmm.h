@@ -23,6 +23,9 @@
 #include <linux/types.h>
 #include <linux/dmm_netlink.h>
 
+/* The release of DMM that this header is of; the only place that says so. */
+#define DMM_VERSION	"0.1"
+
 /*
  * Default number of the address family: AF_ECONET's, which Linux dropped in
  * 3.5.  The module parameter "af" can change it; the number in force is in

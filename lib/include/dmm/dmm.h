@@ -321,7 +321,8 @@ int dmm_client_fd(const struct dmm_client *client);
  * @base:	generation that the changes are based on, ESTALE if it is no
  *		longer current; NULL for any
  *
- * Waits up to 10 seconds while others have one open, then EBUSY.
+ * Waits up to 10 seconds while others have one open, then EBUSY.  When it
+ * fails no transaction is open, and the client can go on.
  */
 int dmm_begin(struct dmm_client *client, const uint64_t *base);
 
