@@ -414,6 +414,45 @@ struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 	return rule;
 }
 
+bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
+			   bool (*named)(const char *stack, void *arg), void *arg)
+{
+	const struct dmm_view *view;
+	const struct dmm_rule *rule;
+	struct dmm_lookup l;
+	bool found = false;
+	unsigned int i;
+
+	rcu_read_lock();
+	view = rcu_dereference(p->view);
+	dmm_lookup_init(&l, p, view, flow);
+	list_for_each_entry_rcu(rule, view->user_stacks, user_stacks) {
+		if (!dmm_visible(&rule->obj, view->gen))
+			continue;
+		for (i = 0; i < rule->action.nr_stacks && !found; i++)
+			found = named(rule->action.stacks[i], arg) &&
+				!other_family(rule, flow) &&
+				!dmm_rule_mismatch(rule, &l, ~DMM_KEYS_REMOTE);
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+void dmm_flow_pin(struct dmm_pinned_flow *pinned)
+{
+	struct dmm_flow *flow = &pinned->flow;
+
+	rcu_read_lock();
+	find_dev(flow, sock_net(flow->sk));
+	rcu_read_unlock();
+	get_task_comm(flow->comm, current->group_leader);
+	find_cgroup(pinned->path, flow->sk, ~0u);
+	flow->cgroup = pinned->path;
+	flow->sk = NULL;
+}
+
 /* A rule's words. */
 
 static void set_word(u32 *word, u32 *mask, unsigned int i, u32 w, u32 m)

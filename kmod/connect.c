@@ -296,16 +296,16 @@ static void all_failed(struct dmm_connect *c, struct sock *sk)
 	spin_unlock(&c->lock);
 }
 
-static bool is_kernel(const struct dmm_connect *c, unsigned int i)
+static bool kernel_is_next(const struct dmm_connect *c)
 {
-	return !strcmp(c->plan.stack[i], dmm_stack_kernel);
+	return !strcmp(c->plan.stack[c->nr], dmm_stack_kernel);
 }
 
 /* Start the next attempt that can be started. */
 static void advance(struct dmm_connect *c, struct sock *sk)
 {
 	while (c->nr < c->plan.nr) {
-		if (is_kernel(c, c->nr)) {
+		if (kernel_is_next(c)) {
 			/* It joins no race: its peer would see the loser. */
 			if (READ_ONCE(c->live))
 				return;

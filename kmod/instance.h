@@ -24,6 +24,7 @@
 #define DMM_INSTANCE_H
 
 #include <linux/idr.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -122,6 +123,7 @@ struct dmm_instance_stats {
  * struct dmm_instance - one open and registered /dev/dmm
  * @ref:	see above
  * @rcu:	for freeing
+ * @dead_node:	likewise
  * @reg:	as it registered, with the names that it got
  * @id:		never reused
  * @net:	its own namespace; a reference
@@ -148,6 +150,7 @@ struct dmm_instance_stats {
 struct dmm_instance {
 	refcount_t ref;
 	struct rcu_head rcu;
+	struct llist_node dead_node;
 	struct dmm_register reg;
 	u32 id;
 	struct net *net;
@@ -203,6 +206,22 @@ struct dmm_instance *dmm_instance_find(struct net *net, const char *name,
 /* Is there one that can?  Without reference, under rcu_read_lock() too. */
 bool dmm_instance_exists(struct net *net, const char *name,
 			 const struct dmm_flow *flow);
+
+/* Has it what the flow needs: capabilities, addresses? */
+bool dmm_instance_can_serve(struct dmm_instance *inst, const struct dmm_flow *flow);
+/* Is this its stack's name, or NAME@INSTANCE? */
+bool dmm_instance_named(const struct dmm_instance *inst, const char *name);
+
+/*
+ * Call @fn on all that serve a namespace, with the namespace's number, until it
+ * returns an error; returns that.  Under the registry mutex.
+ */
+int dmm_instances_walk(struct net *net,
+		       int (*fn)(struct dmm_instance *inst, u32 nr, void *arg), void *arg);
+/* The namespace ends. */
+void dmm_instances_leave(struct net *net);
+/* All files and sockets are closed: wait until nothing is left. */
+void dmm_instances_exit(void);
 
 /* queue.c */
 

@@ -15,6 +15,7 @@ struct dmm_listener *dmm_listener_new(struct sock *sk, u32 backlog)
 	if (!l)
 		return NULL;
 	refcount_set(&l->ref, 1);
+	mutex_init(&l->sync);
 	spin_lock_init(&l->lock);
 	l->sk = sk;
 	l->backlog = backlog;
@@ -50,8 +51,8 @@ static struct dmm_conn *make_peer(struct dmm_conn *conn)
 		return NULL;
 	}
 	refcount_set(&rings->ref, 2);
-	dmm_bytes_init_pair(&rings->ring[0], conn->inst->reg.sndbuf);
-	dmm_bytes_init_pair(&rings->ring[1], conn->inst->reg.sndbuf);
+	dmm_bytes_init_pair(&rings->ring[0]);
+	dmm_bytes_init_pair(&rings->ring[1]);
 	peer->rings = rings;
 	peer->tx = &rings->ring[1];
 	peer->rx = &rings->ring[0];
@@ -251,6 +252,9 @@ void dmm_listener_close(struct dmm_listener *l)
 	LIST_HEAD(queue);
 	LIST_HEAD(conns);
 
+	mutex_lock(&l->sync);
+	l->closed = true;
+	mutex_unlock(&l->sync);
 	spin_lock(&l->lock);
 	l->sk = NULL;
 	WRITE_ONCE(l->len, 0);

@@ -9,8 +9,11 @@
 #ifndef DMM_LISTENER_H
 #define DMM_LISTENER_H
 
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+
+#include "policy.h"
 
 struct dmm_conn;
 struct sock;
@@ -18,16 +21,23 @@ struct sock;
 /**
  * struct dmm_listener - accept queue of a listening socket
  * @ref:	see above
+ * @flow:	what decides which stacks may listen: as at listen()
+ * @sync:	brings @conns in step; outside of @lock
+ * @closed:	under @sync: no more
  * @lock:	guards what follows
  * @sk:		the socket, NULL when it is closed
  * @queue:	connections to accept, by dmm_conn::link
  * @waiting:	paired ones that wait for room in it
  * @len:	connections in @queue
  * @backlog:	how many may be there; one more, as with TCP
- * @conns:	one for each instance that listens, by dmm_conn::link
+ * @conns:	one for each instance that listens, by dmm_conn::link; written
+ *		under @sync as well
  */
 struct dmm_listener {
 	refcount_t ref;
+	struct dmm_pinned_flow flow;
+	struct mutex sync;
+	bool closed;
 	spinlock_t lock;
 	struct sock *sk;
 	struct list_head queue;

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "listen.h"
 
 /* A transaction may be taken over by another socket when idle for so long. */
 #define DMM_TXN_IDLE	(5 * HZ)
@@ -210,6 +211,7 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
 	view->prefixes = &p->prefixes;
 	view->per_remote = &p->per_remote;
+	view->user_stacks = &p->user_stacks;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);
 	view->nr_len6 = list_lengths(view->len6, count->len6, 128);
 	dmm_classify_view(p, view);
@@ -261,6 +263,7 @@ static int commit(struct dmm_policy *p)
 	if (err)
 		return err;
 	dmm_policy_notify(p, dmm_gen(p));
+	dmm_listen_changed(p->net);
 	settle(p);
 	return 0;
 }
@@ -576,6 +579,7 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	p->next_rule = 1;
 	INIT_LIST_HEAD(&p->tuples);
 	INIT_LIST_HEAD(&p->per_remote);
+	INIT_LIST_HEAD(&p->user_stacks);
 	p->seed = get_random_u32();
 	INIT_LIST_HEAD(&p->dying);
 	INIT_LIST_HEAD(&p->gone);

@@ -64,6 +64,16 @@ struct dmm_flow {
 	char comm[TASK_COMM_LEN];
 };
 
+/**
+ * struct dmm_pinned_flow - a flow to be decided later, by whom it does not belong to
+ * @flow:	the flow, of which sk is not set
+ * @path:	its cgroup
+ */
+struct dmm_pinned_flow {
+	struct dmm_flow flow;
+	char path[DMM_CGROUP_MAX];
+};
+
 /* Bits of struct dmm_sockopts::set. */
 #define DMM_OPT_CC		BIT(0)
 #define DMM_OPT_MARK		BIT(1)
@@ -97,6 +107,8 @@ struct dmm_sockopts {
  * @verdict:	enum dmm_verdict
  * @nr_stacks:	names in @stacks, at least 1 if the verdict is a stack
  * @flags:	DMM_RULE_F_*
+ * @timeout:	milliseconds for each stack, 0: the default
+ * @race:	milliseconds until the next stack starts as well, 0: it does not
  * @stacks:	names, most wanted first
  * @opts:	options for the kernel's stack
  */
@@ -104,6 +116,8 @@ struct dmm_action {
 	u8 verdict;
 	u8 nr_stacks;
 	u32 flags;
+	u32 timeout;
+	u32 race;
 	const char (*stacks)[DMM_NAME_MAX];
 	struct dmm_sockopts opts;
 };
@@ -183,6 +197,7 @@ struct dmm_txn {
  * @next_rule:	id of the next rule
  * @tuples:	one for each mask, in no order
  * @per_remote:	rules that decide listeners' connections by their remote
+ * @user_stacks: rules that name a stack other than the kernel's
  * @count:	of the generation that the open transaction prepares
  * @seed:	of the hashes of names in rules
  * @dying:	deleted objects that decisions under way may still see
@@ -212,6 +227,7 @@ struct dmm_policy {
 	u32 next_rule;
 	struct list_head tuples;
 	struct list_head per_remote;
+	struct list_head user_stacks;
 	struct dmm_counts count;
 	u32 seed;
 
@@ -265,6 +281,21 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
 struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 					 struct dmm_flow *flow, u64 *gen,
 					 bool *open);
+
+/* Find out now what a lookup would from flow.sk, and unset that. */
+void dmm_flow_pin(struct dmm_pinned_flow *pinned);
+
+/**
+ * dmm_policy_may_listen() - does some rule let a stack serve this listener?
+ * @p:		the policy
+ * @flow:	the listener, whose remote end does not count
+ * @named:	is this a name of the stack?
+ * @arg:	for @named
+ *
+ * Whether that rule decides depends on the remote of each connection.
+ */
+bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
+			   bool (*named)(const char *stack, void *arg), void *arg);
 
 /*
  * Zones of the two ends, "" for those that are in none (unspecified), and the

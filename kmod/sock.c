@@ -227,7 +227,7 @@ bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)
 	ds = sock_find(sk);
 	if (ds) {
 		spin_lock_bh(&ds->lock);
-		ok = !ds->listener;
+		ok = !ds->listener && ds->state == DMM_SOCK_LISTENER;
 		if (ok)
 			ds->listener = dmm_listener_get(l);
 		spin_unlock_bh(&ds->lock);

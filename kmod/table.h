@@ -218,6 +218,7 @@ enum { DMM_SRC, DMM_DST };
  * @hits:	decisions that it made
  * @cell:	the cell that it is in
  * @per_remote:	in dmm_policy
+ * @user_stacks: in dmm_policy
  * @by_rank:	in dmm_policy
  * @in_tuple:	in its tuple, by rank
  */
@@ -253,6 +254,7 @@ struct dmm_rule {
 
 	struct dmm_cell *cell;
 	struct list_head per_remote;
+	struct list_head user_stacks;
 	struct rb_node by_rank;
 	struct rb_node in_tuple;
 };
@@ -289,6 +291,7 @@ enum {
  * @levels:	depths of cgroup that some rule uses, bit 0 is depth 1
  * @prefixes:	of the zones
  * @per_remote:	see dmm_policy
+ * @user_stacks: likewise
  * @nr_len4:	lengths of zone prefixes that there are, AF_INET
  * @nr_len6:	and AF_INET6
  * @len4:	these lengths, longest first
@@ -304,6 +307,7 @@ struct dmm_view {
 	u32 levels;
 	struct rhltable *prefixes;
 	struct list_head *per_remote;
+	struct list_head *user_stacks;
 	u8 nr_len4;
 	u8 nr_len6;
 	u8 len4[32 + 1];
