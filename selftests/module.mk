@@ -15,5 +15,5 @@ $(ksft_policy): $B/lib/libdmm.a
 $(ksft_policy): LDLIBS = $(NL_LIBS)
 
 ksft_stack := $(filter $B/selftests/host/test_stack%,$(ksft_host))
-$(ksft_stack): $B/lib/libdmm-stack.a
+$(ksft_stack): $B/lib/libdmm-stack-peer.a $B/lib/libdmm-stack.a
 $(ksft_stack): LDLIBS = -pthread
