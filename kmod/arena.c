@@ -69,8 +69,9 @@ static int make_pool(struct dmm_arena *a)
 	a->pool = gen_pool_create(ilog2(DMM_PAGE_SIZE), NUMA_NO_NODE);
 	if (!a->pool)
 		return -ENOMEM;
-	return gen_pool_add(a->pool, POOL_BASE, a->nr_pages << PAGE_SHIFT,
-			    NUMA_NO_NODE);
+	/* Page 0 is nobody's: events say 0 for none. */
+	return gen_pool_add(a->pool, POOL_BASE + DMM_PAGE_SIZE,
+			    (a->nr_pages << PAGE_SHIFT) - DMM_PAGE_SIZE, NUMA_NO_NODE);
 }
 
 int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)

@@ -87,6 +87,7 @@ struct dmm_rings {
  * @listener:	of a listener: where connections go; of one that waits: where
  *		to; a reference
  * @link:	in one of the listener's lists, under its lock
+ * @opened:	the stack has said that it is there
  * @err:	what broke it, a negative errno
  * @eof:	nothing comes behind what is in @rx
  * @fin:	nothing more is sent
@@ -122,6 +123,7 @@ struct dmm_conn {
 	struct dmm_connect *connect;
 	struct dmm_listener *listener;
 	struct list_head link;
+	bool opened;
 	int err;
 	bool eof;
 	bool fin;

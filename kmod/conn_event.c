@@ -88,6 +88,7 @@ static bool ev_connected(struct dmm_conn *conn, const struct dmm_event *ev,
 		return false;
 	take_local(conn, ev);
 	conn->state = DMM_CONN_OPEN;
+	conn->opened = true;
 	answer_connect(conn, o, 0);
 	return true;
 }
@@ -96,6 +97,7 @@ static bool ev_listening(struct dmm_conn *conn, const struct dmm_event *ev,
 			 struct outcome *o)
 {
 	conn->state = DMM_CONN_OPEN;
+	conn->opened = true;
 	return true;
 }
 
@@ -109,7 +111,7 @@ static bool ev_data(struct dmm_conn *conn, const struct dmm_event *ev, struct ou
 
 static bool ev_full(struct dmm_conn *conn, const struct dmm_event *ev, struct outcome *o)
 {
-	if (dmm_bytes_offer(conn->rx))
+	if (dmm_bytes_offer(conn->rx, max(ev->value, 0)))
 		dmm_queue_post(conn, BIT(DMM_EV_RX_SPACE));
 	return true;
 }
@@ -132,6 +134,11 @@ static bool ev_error(struct dmm_conn *conn, const struct dmm_event *ev, struct o
 {
 	if (ev->value >= 0 || ev->value < -MAX_ERRNO)
 		return false;
+	if (conn->state == DMM_CONN_CLOSING) {
+		if (!conn->opened)
+			dmm_conn_leave(conn);
+		return true;
+	}
 	if (conn->state == DMM_CONN_OPEN) {
 		atomic64_inc(&conn->inst->stats.resets);
 		dmm_conn_fail(conn, ev->value);
@@ -166,7 +173,7 @@ static const struct {
 	[DMM_EV_TX_SPACE] = { ev_space, K(STREAM) | K(DATAGRAM), S(OPENING) | S(OPEN) },
 	[DMM_EV_EOF] = { ev_eof, K(STREAM), S(OPEN) },
 	[DMM_EV_ERROR] = { ev_error, K(STREAM) | K(LISTENER) | K(DATAGRAM),
-			   S(OPENING) | S(OPEN) },
+			   S(OPENING) | S(OPEN) | S(CLOSING) },
 	[DMM_EV_CLOSED] = { ev_closed, K(STREAM) | K(LISTENER) | K(DATAGRAM), S(CLOSING) },
 };
 
@@ -226,6 +233,7 @@ static int incoming(struct dmm_queue *q, struct dmm_listener *l, u32 netns,
 		return PTR_ERR(conn) == -ENOMEM ? -ENOMEM : -EAGAIN;
 	conn->listener_id = ev->conn;
 	conn->state = DMM_CONN_OPEN;
+	conn->opened = true;
 	err = dmm_conn_publish(conn);
 	if (!err) {
 		err = dmm_listener_push(l, conn);
@@ -277,6 +285,8 @@ static bool pair(struct dmm_conn *conn, struct dmm_listener *l,
 		conn->listener = dmm_listener_get(l);
 	} else if (ok) {
 		answer_connect(conn, &o, -ECONNREFUSED);
+		dmm_conn_leave(conn);
+	} else if (conn->state == DMM_CONN_CLOSING && !conn->opened) {
 		dmm_conn_leave(conn);
 	}
 	spin_unlock(&conn->lock);

@@ -90,7 +90,7 @@ static int check(struct dmm_register *reg)
 	    !reg->nr_conns || reg->nr_conns > DMM_CONNS_MAX ||
 	    !ring_size_valid(reg->sndbuf) || !ring_size_valid(reg->rcvbuf))
 		return -EINVAL;
-	if (!reg->arena_len || reg->arena_len > DMM_ARENA_MAX ||
+	if (reg->arena_len < 2 * DMM_PAGE_SIZE || reg->arena_len > DMM_ARENA_MAX ||
 	    offset_in_page(reg->arena_len) || offset_in_page(reg->arena_addr))
 		return -EINVAL;
 	return 0;
@@ -240,17 +240,11 @@ void dmm_instance_takeover(struct dmm_instance *inst)
 	u32 i;
 
 	mutex_lock(&registry);
-	for (i = 0; i < inst->reg.nr_queues; i++)
-		mutex_lock_nested(&inst->queues[i].enter, i);
 	own(inst);
 	inst->generation++;
 	for (i = 0; i < inst->reg.nr_queues; i++)
 		dmm_queue_reset(&inst->queues[i]);
 	dmm_conns_resume(inst);
-	for (i = 0; i < inst->reg.nr_queues; i++) {
-		mutex_unlock(&inst->queues[i].enter);
-		wake_up_interruptible_all(&inst->queues[i].wait);
-	}
 	mutex_unlock(&registry);
 }
 

@@ -251,7 +251,7 @@ void dmm_queue_drop(struct dmm_conn *conn);
 int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 		    bool nonblock);
 bool dmm_queue_ready(struct dmm_queue *q);
-/* Start from the beginning: there is nothing in the rings. */
+/* Take the up events that are there, and forget the down events. */
 void dmm_queue_reset(struct dmm_queue *q);
 /* The instance makes no sense. */
 void dmm_instance_break(struct dmm_instance *inst);

@@ -271,16 +271,6 @@ static void bring_held(struct dmm_queue *q)
 		dmm_conn_put(conn);
 }
 
-void dmm_queue_reset(struct dmm_queue *q)
-{
-	spin_lock(&q->lock);
-	q->down_head -= (u32)q->down_head - smp_load_acquire(&q->s->down_tail);
-	smp_store_release(&q->k->down_head, (u32)q->down_head);
-	spin_unlock(&q->lock);
-	q->up_tail = smp_load_acquire(&q->s->up_head);
-	smp_store_release(&q->k->up_tail, q->up_tail);
-}
-
 /* The up ring. */
 
 static void take_up(struct dmm_queue *q)
@@ -305,6 +295,18 @@ static void take_up(struct dmm_queue *q)
 		if (need_resched())
 			cond_resched();
 	}
+}
+
+void dmm_queue_reset(struct dmm_queue *q)
+{
+	mutex_lock(&q->enter);
+	take_up(q);
+	spin_lock(&q->lock);
+	q->down_head -= (u32)q->down_head - smp_load_acquire(&q->s->down_tail);
+	smp_store_release(&q->k->down_head, (u32)q->down_head);
+	spin_unlock(&q->lock);
+	mutex_unlock(&q->enter);
+	wake_up_interruptible_all(&q->wait);
 }
 
 bool dmm_queue_taken(const struct dmm_queue *q, u64 before)

@@ -58,7 +58,7 @@ static bool alloc_arena(struct dmm_bytes *b, u32 epoch, u32 size)
 	p->pages = b->arena->pages + (p->offset >> PAGE_SHIFT);
 	p->size = size;
 	WRITE_ONCE(shared->offset, p->offset);
-	WRITE_ONCE(shared->size, size);
+	smp_store_release(&shared->size, size);
 	return true;
 }
 
@@ -150,10 +150,16 @@ static u32 used_in_newest(struct dmm_bytes *b, u32 tail)
 	return moving(b) && (s32)(tail - b->start) < 0 ? head - b->start : head - tail;
 }
 
-/* Of a tx ring: the daemon has taken all that was in the piece before. */
+/*
+ * Of a tx ring: the daemon will not look at the piece before any more.  With the
+ * tail just at "start" it may not have seen the move yet, but then it has
+ * nothing to look at if there is nothing behind "start".
+ */
 static void reclaim(struct dmm_bytes *b, u32 tail)
 {
-	if (b->shared && moving(b) && (s32)(tail - b->start) >= 0)
+	if (b->shared && moving(b) &&
+	    ((s32)(tail - b->start) > 0 ||
+	     (tail == b->start && tail == b->head + b->pending)))
 		piece_free(b, b->epoch - 1);
 }
 
@@ -352,16 +358,19 @@ void dmm_bytes_consume(struct dmm_bytes *b, u32 len)
 	release_old(b);
 }
 
-bool dmm_bytes_offer(struct dmm_bytes *b)
+bool dmm_bytes_offer(struct dmm_bytes *b, u32 wanted)
 {
-	u32 size = piece_of(b, b->c_epoch)->size;
+	u32 now = piece_of(b, b->c_epoch)->size, size;
 	bool ok = false;
+
+	wanted = clamp(wanted, now * GROWTH, DMM_RING_MAX);
+	size = min_t(u32, roundup_pow_of_two(wanted), b->max);
 
 	spin_lock(&b->lock);
 	if (b->offered) {
 		ok = true;
-	} else if (!b->old && size < b->max) {
-		ok = alloc_arena(b, b->c_epoch + 1, min(size * GROWTH, b->max));
+	} else if (!b->old && size > now) {
+		ok = alloc_arena(b, b->c_epoch + 1, size);
 		b->offered = ok;
 	}
 	spin_unlock(&b->lock);

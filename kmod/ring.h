@@ -120,10 +120,10 @@ u32 dmm_bytes_copy(struct dmm_bytes *b, u32 skip, struct iov_iter *to, u32 len);
 void dmm_bytes_consume(struct dmm_bytes *b, u32 len);
 
 /*
- * Offer the daemon a larger piece for an rx ring, in any context that may not
- * sleep.  True if there is one to move to.
+ * Offer the daemon a larger piece for an rx ring, of @wanted bytes if it may.
+ * Does not sleep, and needs no lock.  True if there is one to move to.
  */
-bool dmm_bytes_offer(struct dmm_bytes *b);
+bool dmm_bytes_offer(struct dmm_bytes *b, u32 wanted);
 
 /*
  * Of either side, without its lock, for poll: what seems to be there.  Wrong
