@@ -237,19 +237,22 @@ static int publish(struct dmm_policy *p)
 	return 0;
 }
 
-/* Empty the log of what was published. */
+/*
+ * Empty the log of what was published.  What lives on is just left: it is on no
+ * list, and its links mean nothing, until it is put on one.
+ */
 static void settle(struct dmm_policy *p)
 {
 	struct dmm_obj *obj, *next;
 
 	list_for_each_entry_safe(obj, next, &p->txn.log, list) {
-		list_del_init(&obj->list);
 		if (!dmm_alive(obj)) {
-			list_add_tail(&obj->list, &p->dying);
+			list_move_tail(&obj->list, &p->dying);
 			p->nr_trash++;
 		}
 		cond_resched();
 	}
+	INIT_LIST_HEAD(&p->txn.log);
 }
 
 static int commit(struct dmm_policy *p)
