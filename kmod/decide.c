@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "decide.h"
 
-#include <linux/ctype.h>
 #include <linux/ipv6.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -22,12 +21,22 @@ bool dmm_stack_exists(const struct dmm_net *dn, const char *name,
 	return kernel_named(name) || dmm_instance_exists(dn->policy.net, name, flow);
 }
 
+static bool is_name_start(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
 /* Length of the word of a stack name that starts here, 0 if there is none. */
 static size_t name_word(const char *s)
 {
-	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t len = 0;
 
-	return islower(*s) || isdigit(*s) ? strspn(s, rest) : 0;
+	if (!is_name_start(*s))
+		return 0;
+	while (is_name_start(s[len]) || s[len] == '_' || s[len] == '.' ||
+	       s[len] == '-')
+		len++;
+	return len;
 }
 
 /* NAME or NAME@INSTANCE */

@@ -210,6 +210,7 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->keys = used_bits(count->keys, ARRAY_SIZE(count->keys));
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
 	view->prefixes = &p->prefixes;
+	view->cells = &p->cells;
 	view->per_remote = &p->per_remote;
 	view->user_stacks = &p->user_stacks;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);
@@ -238,19 +239,22 @@ static int publish(struct dmm_policy *p)
 	return 0;
 }
 
-/* Empty the log of what was published. */
+/*
+ * Empty the log of what was published.  What lives on is just left: it is on no
+ * list, and its links mean nothing, until it is put on one.
+ */
 static void settle(struct dmm_policy *p)
 {
 	struct dmm_obj *obj, *next;
 
 	list_for_each_entry_safe(obj, next, &p->txn.log, list) {
-		list_del_init(&obj->list);
 		if (!dmm_alive(obj)) {
-			list_add_tail(&obj->list, &p->dying);
+			list_move_tail(&obj->list, &p->dying);
 			p->nr_trash++;
 		}
 		cond_resched();
 	}
+	INIT_LIST_HEAD(&p->txn.log);
 }
 
 static int commit(struct dmm_policy *p)
@@ -562,11 +566,12 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	view = view_alloc(p);
 	if (!view)
 		return -ENOMEM;
+	err = dmm_classify_init(p);
+	if (err)
+		goto out_free_view;
 	err = dmm_zones_init(p);
-	if (err) {
-		kfree(view);
-		return err;
-	}
+	if (err)
+		goto out_classify_exit;
 	RCU_INIT_POINTER(p->view, view);
 
 	p->net = net;
@@ -594,6 +599,12 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	mutex_unlock(&p->lock);
 	if (err)
 		dmm_policy_exit(p);
+	return err;
+
+out_classify_exit:
+	dmm_classify_exit(p);
+out_free_view:
+	kfree(view);
 	return err;
 }
 
@@ -641,6 +652,7 @@ void dmm_policy_exit(struct dmm_policy *p)
 	/* Before what is in it: it may be growing in the background. */
 	rhltable_destroy(&p->prefixes);
 	free_objs(&p->gone);
+	dmm_classify_exit(p);
 
 	list_for_each_entry_safe(c, next, &p->cancelled, list)
 		kfree(c);

@@ -19,6 +19,7 @@
 #include <linux/xarray.h>
 #include <uapi/linux/dmm.h>
 
+struct dmm_index;
 struct dmm_rule;
 struct dmm_view;
 struct dmm_zone;
@@ -162,6 +163,16 @@ struct dmm_names {
 };
 
 /**
+ * struct dmm_cells - what the lookup finds rules by, see classify.c
+ * @index:	the cells, by hash
+ * @nr:		of them
+ */
+struct dmm_cells {
+	struct dmm_index __rcu *index;
+	u32 nr;
+};
+
+/**
  * struct dmm_txn - the open transaction
  * @open:	there is one
  * @doomed:	an operation failed, all was undone; commit will say so
@@ -196,6 +207,7 @@ struct dmm_txn {
  * @ids:	rules by id
  * @next_rule:	id of the next rule
  * @tuples:	one for each mask, in no order
+ * @cells:	of all tuples
  * @per_remote:	rules that decide listeners' connections by their remote
  * @user_stacks: rules that name a stack other than the kernel's
  * @count:	of the generation that the open transaction prepares
@@ -226,6 +238,7 @@ struct dmm_policy {
 	struct xarray ids;
 	u32 next_rule;
 	struct list_head tuples;
+	struct dmm_cells cells;
 	struct list_head per_remote;
 	struct list_head user_stacks;
 	struct dmm_counts count;
