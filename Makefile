@@ -11,6 +11,7 @@
 #   PROGS      programs, linked from the objects, libraries and $(LDLIBS) of their rule: $B/bin/NAME
 #   LIBS       libraries: $B/lib/NAME
 #   SCRIPTS    scripts that are installed as they are
+#   TEMPLATES  NAME.in with @PREFIX@ and @VERSION@ inside: pkg-config files (.pc), systemd units (.service)
 #   HEADERS    headers that are installed, by their name below lib/include or uapi
 #   TESTBINS   compiled tests and benchmarks, not installed
 # and states prerequisites and target-specific variables of these, for example
@@ -43,9 +44,10 @@ help:
 PROGS	 :=
 LIBS	 :=
 SCRIPTS	 :=
+TEMPLATES := lib/libdmm.pc.in
 HEADERS	 := $(wildcard uapi/linux/*.h)
 TESTBINS :=
-include $(wildcard $(addsuffix /module.mk,lib lib/* tools tools/* selftests selftests/*))
+include $(wildcard $(addsuffix /module.mk,lib lib/* stacks/* tools tools/* selftests selftests/*))
 
 scripts := $(addprefix $B/bin/,$(notdir $(SCRIPTS)))
 
@@ -130,17 +132,21 @@ libdir := $(DESTDIR)$(PREFIX)/lib
 incdir := $(DESTDIR)$(PREFIX)/include
 mandir := $(DESTDIR)$(PREFIX)/share/man
 moddir := $(DESTDIR)/lib/modules
+unitdir	:= $(libdir)/systemd/system
+filled	:= $(patsubst %.in,$B/filled/%,$(notdir $(TEMPLATES)))
+units	:= $(filter %.service,$(filled))
 manuals	  := $(wildcard doc/man/*.[1-9])
 libraries := $(filter %.so %.a,$(LIBS))
 soname	   = $$(readelf -d $(1) | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 running	   = $(if $(wildcard /lib/modules/$(shell uname -r)/build),running)
 targets	   = $(if $(filter command,$(origin KERNELS)),$(KERNELS),$(running))
 
-install: user $B/lib/libdmm.pc	## programs, libraries, headers, manual pages, and dmm.ko for the running kernel
+install: user $(filled)		## programs, libraries, headers, manual pages, and dmm.ko for the running kernel
 	install -d $(bindir) $(libdir)/pkgconfig
 	install -m 755 $(PROGS) $(scripts) $(bindir)
 	install -m 644 $(libraries) $(libdir)
-	install -m 644 $B/lib/libdmm.pc $(libdir)/pkgconfig
+	install -m 644 $(filter %.pc,$(filled)) $(libdir)/pkgconfig
+	$(if $(units),install -d $(unitdir) && install -m 644 $(units) $(unitdir))
 	@cd $(libdir) && for lib in $(notdir $(filter %.so,$(libraries))); do \
 		[ $(call soname,$$lib) = $$lib ] || ln -sf $$lib $(call soname,$$lib); done
 	@for header in $(HEADERS); do \
@@ -155,13 +161,15 @@ install-kmod-%: $B/kmod-%/dmm.ko
 	@+$(call kbuild,$*) INSTALL_MOD_PATH=$(abspath $(DESTDIR)) INSTALL_MOD_DIR=updates modules_install
 	$(if $(DESTDIR),,depmod $$(modinfo -F vermagic $< | cut -d ' ' -f 1))
 
-$B/lib/libdmm.pc: lib/libdmm.pc.in uapi/linux/dmm.h FORCE
+# Always made anew, for PREFIX can differ.
+$(filled): FORCE
 	@mkdir -p $(@D)
-	@sed 's,@PREFIX@,$(PREFIX),; s/@VERSION@/$(VERSION)/' $< >$@
+	@sed 's,@PREFIX@,$(PREFIX),; s/@VERSION@/$(VERSION)/' $(filter %/$(@F).in,$(TEMPLATES)) >$@
 
 uninstall:			## what install installed
 	rm -f $(addprefix $(bindir)/,$(notdir $(PROGS) $(scripts)))
-	rm -f $(addprefix $(libdir)/,$(notdir $(LIBS)) pkgconfig/libdmm.pc)
+	rm -f $(addprefix $(libdir)/,$(notdir $(LIBS)) $(addprefix pkgconfig/,$(notdir $(filter %.pc,$(filled)))))
+	rm -f $(addprefix $(unitdir)/,$(notdir $(units)))
 	rm -f $(addprefix $(incdir)/,$(patsubst uapi/%,%,$(patsubst lib/include/%,%,$(HEADERS))))
 	@[ ! -d $(incdir)/dmm ] || rmdir --ignore-fail-on-non-empty $(incdir)/dmm
 	rm -f $(foreach page,$(manuals),$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))

@@ -3,14 +3,20 @@
  * From a flow to the rule that decides it: tuple space search.
  *
  * A rule's keys that are an exact value or a prefix are hashed: rules with the
- * same mask (the same keys, with the same lengths) form a tuple, with one hash
- * table from the masked words of a flow to a cell, the list of the rules that
- * want just these, by rank.  Other keys (ranges, lists and sets of ports), and
- * names, of which words have only the hash, are compared rule by rule.
+ * same mask (the same keys, with the same lengths) form a tuple, and in it those
+ * that want the same masked words a cell, a list by rank.  Other keys (ranges,
+ * lists and sets of ports), and names, of which words have only the hash, are
+ * compared rule by rule.
  *
  * A lookup probes the tuples in the order of their best rule's rank and stops
  * at the one that cannot beat what it has found.  So its cost depends on the
  * number of masks, which is limited, and not on the number of rules.
+ *
+ * Most probes find nothing, so this is what they are made for.  Words are hashed
+ * by twos, and those that rules often use together are neighbours: most masks
+ * have one pair or two.  One index has the cells of all tuples, and in a dense
+ * array the tags, 32 bits of the hash of each: a probe that finds nothing ends at
+ * an empty tag, mostly the first that it looks at, and reads nothing else.
  */
 #include "table.h"
 
@@ -41,36 +47,32 @@
 /* DMM_W_PORTS */
 #define PORTS(sport, dport)	((u32)(sport) << 16 | (dport))
 
-/**
- * struct dmm_probe - the words of a flow or rule, as one tuple looks at them
- * @tuple:	the tuple
- * @word:	all words, not masked
- * @hash:	of those that the tuple uses, masked
- */
-struct dmm_probe {
-	const struct dmm_tuple *tuple;
-	const u32 *word;
-	u32 hash;
-};
+/* A tag in the index: of no cell, of one that was removed, of one that is there. */
+#define TAG_EMPTY		0u
+#define TAG_DEAD		2u
+#define TAG_CELL		1u
+
+/* Pairs of words that one rule can use: one depth of cgroup. */
+#define DMM_KEY_PAIRS		(DMM_W_CGROUP / 2 + 1)
+
+#define INDEX_MIN		64u
 
 /**
  * struct dmm_cell - rules with the same mask and the same masked words
  * @obj:	only to be freed
- * @node:	in its tuple
  * @tuple:	the tuple
  * @rules:	by rank
  * @alive:	rules of the generation being prepared
- * @hash:	of @word
- * @word:	those that the tuple uses, masked
+ * @tag:	in the index
+ * @pair:	the pairs of words that the tuple uses, masked
  */
 struct dmm_cell {
 	struct dmm_obj obj;
-	struct rhash_head node;
 	struct dmm_tuple *tuple;
 	struct list_head rules;
 	u32 alive;
-	u32 hash;
-	u32 word[];
+	u32 tag;
+	u64 pair[];
 };
 
 /**
@@ -79,85 +81,133 @@ struct dmm_cell {
  * @list:	in dmm_policy
  * @mask:	the mask, by word
  * @rules:	of the current generation and the one being prepared, by rank
+ * @last:	of them
  * @alive:	rules of the generation being prepared
  * @nr_cells:	cells
  * @remote:	the mask has words of the remote end
- * @cells:	by masked words
- * @nr:		words used
- * @use:	which, and how
+ * @nr:		pairs of words used
+ * @hash:	of the mask, where the hashes of its cells start from
+ * @use:	which, by their first word, and the mask of each
  */
 struct dmm_tuple {
 	struct dmm_obj obj;
 	struct list_head list;
 	u32 mask[DMM_WORDS];
 	struct rb_root_cached rules;
+	struct dmm_rule *last;
 	u32 alive;
 	u32 nr_cells;
 
 	bool remote;
-	struct rhashtable cells;
 	u32 nr;
+	u64 hash;
 	struct {
-		u32 word;
-		u32 mask;
-	} use[DMM_KEY_WORDS];
+		u64 mask;
+		u64 word;
+	} use[DMM_KEY_PAIRS];
 };
 
-static u32 tuple_word(const struct dmm_tuple *tuple, const u32 *word,
+/**
+ * struct dmm_index - the cells of all tuples, by their tags: open addressing
+ * @rcu:	for freeing
+ * @shift:	of a tag, to the first slot to look at
+ * @mask:	number of slots, a power of two, less one
+ * @used:	slots that are not empty: at most a quarter of them
+ * @tag:	of each slot, behind @cell
+ * @cell:	cells; that of a dead slot may be gone
+ *
+ * A slot is filled once in the life of an index.  One with too many dead or too
+ * few empty slots is replaced.  Readers may go on in the old one: it has all
+ * that they can see.
+ */
+struct dmm_index {
+	struct rcu_head rcu;
+	u32 shift;
+	u32 mask;
+	u32 used;
+	u32 *tag;
+	struct dmm_cell __rcu *cell[];
+};
+
+/* A word and the one behind it. */
+static u64 get_pair(const u32 *word)
+{
+	return *(const u64 *)word;
+}
+
+static u64 tuple_pair(const struct dmm_tuple *tuple, const u32 *word,
 		      unsigned int i)
 {
-	return word[tuple->use[i].word] & tuple->use[i].mask;
+	return get_pair(word + tuple->use[i].word) & tuple->use[i].mask;
 }
 
 /*
  * Every lookup does this for every tuple, so it has to be cheap; it need not be
  * strong, for only the administrator of a table puts keys into it.
  */
-static void probe_init(struct dmm_probe *probe, const struct dmm_tuple *tuple,
-		       const u32 *word)
+static u64 mix(u64 hash, u64 pair)
 {
-	unsigned int i;
-	u64 hash = 0;
-
-	for (i = 0; i < tuple->nr; i++)
-		hash = (hash ^ tuple_word(tuple, word, i)) * GOLDEN_RATIO_64;
-	probe->tuple = tuple;
-	probe->word = word;
-	probe->hash = hash >> 32;
+	return (hash ^ pair) * GOLDEN_RATIO_64;
 }
 
-static u32 probe_hash(const void *data, u32 len, u32 seed)
+static u32 tuple_tag(const struct dmm_tuple *tuple, const u32 *word)
 {
-	return ((const struct dmm_probe *)data)->hash;
-}
-
-static u32 cell_hash(const void *data, u32 len, u32 seed)
-{
-	return ((const struct dmm_cell *)data)->hash;
-}
-
-static int cell_cmp(struct rhashtable_compare_arg *arg, const void *obj)
-{
-	const struct dmm_probe *probe = arg->key;
-	const struct dmm_tuple *tuple = probe->tuple;
-	const struct dmm_cell *cell = obj;
+	u64 hash = tuple->hash;
 	unsigned int i;
 
-	if (probe->hash != cell->hash)
-		return 1;
 	for (i = 0; i < tuple->nr; i++)
-		if (tuple_word(tuple, probe->word, i) != cell->word[i])
-			return 1;
-	return 0;
+		hash = mix(hash, tuple_pair(tuple, word, i));
+	return mix(hash, hash >> 32) >> 32 | TAG_CELL;
 }
 
-static const struct rhashtable_params cell_params = {
-	.head_offset = offsetof(struct dmm_cell, node),
-	.hashfn = probe_hash,
-	.obj_hashfn = cell_hash,
-	.obj_cmpfn = cell_cmp,
-	.automatic_shrinking = true,
-};
+static bool cell_is(const struct dmm_cell *cell, const struct dmm_tuple *tuple,
+		    const u32 *word)
+{
+	unsigned int i;
+
+	if (cell->tuple != tuple)
+		return false;
+	for (i = 0; i < tuple->nr; i++)
+		if (tuple_pair(tuple, word, i) != cell->pair[i])
+			return false;
+	return true;
+}
+
+/* From slot @i on, the first that is empty or has the tag. */
+static __always_inline u32 find_slot(const struct dmm_index *index, u32 tag,
+				     u32 i)
+{
+	u32 seen;
+
+	while ((seen = READ_ONCE(index->tag[i])) && seen != tag)
+		i = (i + 1) & index->mask;
+	return i;
+}
+
+static __always_inline bool has_tag(const struct dmm_index *index, u32 tag)
+{
+	return READ_ONCE(index->tag[find_slot(index, tag, tag >> index->shift)]);
+}
+
+/*
+ * For readers, and under the policy's lock.  A reader that meets a cell in the
+ * making passes it by: no generation that it can see has a rule there.
+ */
+static struct dmm_cell *cell_find(const struct dmm_index *index, u32 tag,
+				  const struct dmm_tuple *tuple,
+				  const u32 *word)
+{
+	u32 i = find_slot(index, tag, tag >> index->shift);
+	struct dmm_cell *cell;
+
+	while (READ_ONCE(index->tag[i])) {
+		cell = rcu_dereference_raw(index->cell[i]);
+		if (cell && cell_is(cell, tuple, word))
+			return cell;
+		i = find_slot(index, tag, (i + 1) & index->mask);
+	}
+	return NULL;
+}
 
 /* Of dev and comm, which are padded with zeros. */
 static u32 name_word(const struct dmm_policy *p, const char name[16])
@@ -309,29 +359,34 @@ static struct dmm_rule *cell_match(const struct dmm_cell *cell,
 	return NULL;
 }
 
-static struct dmm_rule *tuple_match(struct dmm_tuple *tuple,
-				    const struct dmm_lookup *l, bool listening,
-				    u64 limit)
+static noinline struct dmm_rule *
+tuple_match(const struct dmm_index *index, u32 tag,
+	    const struct dmm_tuple *tuple, const struct dmm_lookup *l,
+	    bool listening, u64 limit)
 {
-	struct dmm_probe probe;
-	struct dmm_cell *cell;
+	struct dmm_cell *cell = cell_find(index, tag, tuple, l->word);
 
-	probe_init(&probe, tuple, l->word);
-	cell = rhashtable_lookup(&tuple->cells, &probe, cell_params);
 	return cell ? cell_match(cell, l, listening, limit) : NULL;
 }
 
-static struct dmm_rule *match(const struct dmm_lookup *l, bool listening)
+/* Inline, once for each kind of lookup, as far as most probes go. */
+static __always_inline struct dmm_rule *match(const struct dmm_lookup *l,
+					      bool listening)
 {
-	struct dmm_rule *rule, *found = NULL;
 	const struct dmm_view *view = l->view;
+	const struct dmm_index *index = rcu_dereference(view->cells->index);
+	const struct dmm_ranked *t = view->tuple, *end = t + view->nr_tuples;
+	struct dmm_rule *rule, *found = NULL;
 	u64 limit = U64_MAX;
-	unsigned int i;
+	u32 tag;
 
-	for (i = 0; i < view->nr_tuples && view->tuple[i].best < limit; i++) {
-		if (listening && view->tuple[i].tuple->remote)
+	for (; t < end && t->best < limit; t++) {
+		if (listening && t->tuple->remote)
 			continue;
-		rule = tuple_match(view->tuple[i].tuple, l, listening, limit);
+		tag = tuple_tag(t->tuple, l->word);
+		if (!has_tag(index, tag))
+			continue;
+		rule = tuple_match(index, tag, t->tuple, l, listening, limit);
 		if (rule) {
 			found = rule;
 			limit = rule->rank;
@@ -412,6 +467,59 @@ struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 	if (rule && is_final(rule))
 		*open = depends_on_remote(&l, rule);
 	return rule;
+}
+
+static bool action_names(const struct dmm_action *action, u64 gen,
+			 bool (*named)(const char *stack, void *arg), void *arg)
+{
+	const struct dmm_group_members *m;
+	unsigned int i;
+
+	for (i = 0; i < action->nr_stacks; i++)
+		if (named(action->stacks[i], arg))
+			return true;
+	m = action->group ? dmm_group_members(action->group, gen) : NULL;
+	for (i = 0; m && i < m->nr; i++)
+		if (named(m->member[i].name, arg))
+			return true;
+	return false;
+}
+
+bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
+			   bool (*named)(const char *stack, void *arg), void *arg)
+{
+	const struct dmm_view *view;
+	const struct dmm_rule *rule;
+	struct dmm_lookup l;
+	bool found = false;
+
+	rcu_read_lock();
+	view = rcu_dereference(p->view);
+	dmm_lookup_init(&l, p, view, flow);
+	list_for_each_entry_rcu(rule, view->user_stacks, user_stacks) {
+		if (!dmm_visible(&rule->obj, view->gen))
+			continue;
+		found = action_names(&rule->action, view->gen, named, arg) &&
+			!other_family(rule, flow) &&
+			!dmm_rule_mismatch(rule, &l, ~DMM_KEYS_REMOTE);
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+void dmm_flow_pin(struct dmm_pinned_flow *pinned)
+{
+	struct dmm_flow *flow = &pinned->flow;
+
+	rcu_read_lock();
+	find_dev(flow, sock_net(flow->sk));
+	rcu_read_unlock();
+	get_task_comm(flow->comm, current->group_leader);
+	find_cgroup(pinned->path, flow->sk, ~0u);
+	flow->cgroup = pinned->path;
+	flow->sk = NULL;
 }
 
 /* A rule's words. */
@@ -547,10 +655,7 @@ static bool is_per_remote(const struct dmm_rule *rule)
 
 static void tuple_free(struct dmm_obj *obj)
 {
-	struct dmm_tuple *tuple = container_of(obj, struct dmm_tuple, obj);
-
-	rhashtable_destroy(&tuple->cells);
-	kfree(tuple);
+	kfree(container_of(obj, struct dmm_tuple, obj));
 }
 
 static const struct dmm_obj_ops tuple_ops = {
@@ -563,59 +668,64 @@ static bool mask_is_remote(const u32 *mask)
 	       mask[DMM_W_PORTS] & PORTS(0, U16_MAX) || mask[DMM_W_DST_ZONE];
 }
 
-static struct dmm_tuple *tuple_make(struct dmm_policy *p, const u32 *mask)
+static u64 mask_hash(const u32 *mask)
+{
+	unsigned int i;
+	u64 hash = 0;
+
+	for (i = 0; i < DMM_WORDS; i += 2)
+		hash = mix(hash, get_pair(mask + i));
+	return hash;
+}
+
+static struct dmm_tuple *tuple_make(struct dmm_policy *p, const u32 *mask,
+				    u64 hash)
 {
 	struct dmm_tuple *tuple;
 	unsigned int i;
-	int err;
 
 	tuple = kzalloc(sizeof(*tuple), GFP_KERNEL_ACCOUNT);
 	if (!tuple)
 		return ERR_PTR(-ENOMEM);
-	err = rhashtable_init(&tuple->cells, &cell_params);
-	if (err) {
-		kfree(tuple);
-		return ERR_PTR(err);
-	}
 	tuple->obj.ops = &tuple_ops;
 	tuple->rules = RB_ROOT_CACHED;
 	tuple->remote = mask_is_remote(mask);
+	tuple->hash = hash;
 	memcpy(tuple->mask, mask, sizeof(tuple->mask));
-	for (i = 0; i < DMM_WORDS; i++) {
-		if (!mask[i])
+	for (i = 0; i < DMM_WORDS; i += 2) {
+		if (!get_pair(mask + i))
 			continue;
 		tuple->use[tuple->nr].word = i;
-		tuple->use[tuple->nr++].mask = mask[i];
+		tuple->use[tuple->nr++].mask = get_pair(mask + i);
 	}
-	list_add(&tuple->list, &p->tuples);
+	list_add_tail(&tuple->list, &p->tuples);
 	return tuple;
 }
 
-/* Rules come in runs of one mask: what was used last is first. */
-static struct dmm_tuple *tuple_find(struct dmm_policy *p, const u32 *mask)
+static struct dmm_tuple *tuple_find(struct dmm_policy *p, const u32 *mask,
+				    u64 hash)
 {
 	struct dmm_tuple *tuple;
 
-	list_for_each_entry(tuple, &p->tuples, list) {
-		if (!memcmp(tuple->mask, mask, sizeof(tuple->mask))) {
-			list_move(&tuple->list, &p->tuples);
+	list_for_each_entry(tuple, &p->tuples, list)
+		if (tuple->hash == hash &&
+		    !memcmp(tuple->mask, mask, sizeof(tuple->mask)))
 			return tuple;
-		}
-	}
 	return NULL;
 }
 
 static struct dmm_tuple *tuple_get(struct dmm_policy *p, const u32 *mask,
 				   struct netlink_ext_ack *extack)
 {
-	struct dmm_tuple *tuple = tuple_find(p, mask);
+	u64 hash = mask_hash(mask);
+	struct dmm_tuple *tuple = tuple_find(p, mask, hash);
 
 	if (!(tuple && tuple->alive) && p->count.masks >= DMM_MASKS_MAX) {
 		NL_SET_ERR_MSG(extack,
 			       "too many different combinations of keys and prefix lengths among the rules");
 		return ERR_PTR(-E2BIG);
 	}
-	return tuple ?: tuple_make(p, mask);
+	return tuple ?: tuple_make(p, mask, hash);
 }
 
 static void tuple_put(struct dmm_policy *p, struct dmm_tuple *tuple)
@@ -624,6 +734,108 @@ static void tuple_put(struct dmm_policy *p, struct dmm_tuple *tuple)
 		return;
 	list_del(&tuple->list);
 	dmm_obj_gone(p, &tuple->obj);
+}
+
+/* The index. */
+
+static struct dmm_index *index_alloc(u32 nr_cells)
+{
+	u32 slots = max(INDEX_MIN, (u32)roundup_pow_of_two(8 * nr_cells));
+	struct dmm_index *index;
+
+	index = kvzalloc(struct_size(index, cell, slots) +
+			 array_size(slots, sizeof(*index->tag)),
+			 GFP_KERNEL_ACCOUNT);
+	if (!index)
+		return NULL;
+	index->shift = 32 - ilog2(slots);
+	index->mask = slots - 1;
+	index->tag = (u32 *)&index->cell[slots];
+	return index;
+}
+
+static void index_fill(struct dmm_index *index, u32 tag, struct dmm_cell *cell)
+{
+	u32 i = tag >> index->shift;
+
+	while (index->tag[i])
+		i = (i + 1) & index->mask;
+	rcu_assign_pointer(index->cell[i], cell);
+	WRITE_ONCE(index->tag[i], tag);
+	index->used++;
+}
+
+static struct dmm_index *index_of(const struct dmm_policy *p)
+{
+	return rcu_dereference_protected(p->cells.index,
+					 lockdep_is_held(&p->lock));
+}
+
+/* By one with room for as many again. */
+static int index_replace(struct dmm_policy *p)
+{
+	struct dmm_index *old = index_of(p), *index;
+	struct dmm_cell *cell;
+	u32 i;
+
+	index = index_alloc(p->cells.nr + 1);
+	if (!index)
+		return -ENOMEM;
+	for (i = 0; i <= old->mask; i++) {
+		if (!(i % 4096))
+			cond_resched();
+		if (!(old->tag[i] & TAG_CELL))
+			continue;
+		cell = rcu_dereference_protected(old->cell[i],
+						 lockdep_is_held(&p->lock));
+		index_fill(index, old->tag[i], cell);
+	}
+	rcu_assign_pointer(p->cells.index, index);
+	kvfree_rcu(old, rcu);
+	return 0;
+}
+
+static int index_add(struct dmm_policy *p, struct dmm_cell *cell)
+{
+	struct dmm_index *index = index_of(p);
+	int err = 0;
+
+	if (4 * index->used > index->mask)
+		err = index_replace(p);
+	if (err)
+		return err;
+	index_fill(index_of(p), cell->tag, cell);
+	p->cells.nr++;
+	return 0;
+}
+
+static void index_del(struct dmm_policy *p, const struct dmm_cell *cell)
+{
+	struct dmm_index *index = index_of(p);
+	u32 i = cell->tag >> index->shift;
+
+	/* The address alone may be that of a dead slot's cell, used again. */
+	while (index->tag[i] != cell->tag ||
+	       rcu_access_pointer(index->cell[i]) != cell)
+		i = (i + 1) & index->mask;
+	WRITE_ONCE(index->tag[i], TAG_DEAD);
+	p->cells.nr--;
+	/* Without memory it stays large. */
+	if (index->mask >= max(INDEX_MIN, 32 * p->cells.nr))
+		index_replace(p);
+}
+
+int dmm_classify_init(struct dmm_policy *p)
+{
+	struct dmm_index *index = index_alloc(1);
+
+	RCU_INIT_POINTER(p->cells.index, index);
+	return index ? 0 : -ENOMEM;
+}
+
+void dmm_classify_exit(struct dmm_policy *p)
+{
+	kvfree(rcu_access_pointer(p->cells.index));
 }
 
 /* Cells. */
@@ -637,23 +849,23 @@ static const struct dmm_obj_ops cell_ops = {
 	.free = cell_free,
 };
 
-static struct dmm_cell *cell_make(struct dmm_tuple *tuple,
-				  const struct dmm_probe *probe)
+static struct dmm_cell *cell_make(struct dmm_policy *p, u32 tag,
+				  struct dmm_tuple *tuple, const u32 *word)
 {
 	struct dmm_cell *cell;
 	unsigned int i;
 	int err;
 
-	cell = kzalloc(struct_size(cell, word, tuple->nr), GFP_KERNEL_ACCOUNT);
+	cell = kzalloc(struct_size(cell, pair, tuple->nr), GFP_KERNEL_ACCOUNT);
 	if (!cell)
 		return ERR_PTR(-ENOMEM);
 	cell->obj.ops = &cell_ops;
 	cell->tuple = tuple;
 	INIT_LIST_HEAD(&cell->rules);
-	cell->hash = probe->hash;
+	cell->tag = tag;
 	for (i = 0; i < tuple->nr; i++)
-		cell->word[i] = tuple_word(tuple, probe->word, i);
-	err = rhashtable_insert_fast(&tuple->cells, &cell->node, cell_params);
+		cell->pair[i] = tuple_pair(tuple, word, i);
+	err = index_add(p, cell);
 	if (err) {
 		kfree(cell);
 		return ERR_PTR(err);
@@ -662,16 +874,14 @@ static struct dmm_cell *cell_make(struct dmm_tuple *tuple,
 	return cell;
 }
 
-static struct dmm_cell *cell_get(struct dmm_tuple *tuple, const u32 *word,
-				 struct netlink_ext_ack *extack)
+static struct dmm_cell *cell_get(struct dmm_policy *p, struct dmm_tuple *tuple,
+				 const u32 *word, struct netlink_ext_ack *extack)
 {
-	struct dmm_probe probe;
-	struct dmm_cell *cell;
+	u32 tag = tuple_tag(tuple, word);
+	struct dmm_cell *cell = cell_find(index_of(p), tag, tuple, word);
 
-	probe_init(&probe, tuple, word);
-	cell = rhashtable_lookup_fast(&tuple->cells, &probe, cell_params);
 	if (!cell)
-		return cell_make(tuple, &probe);
+		return cell_make(p, tag, tuple, word);
 	if (cell->alive >= DMM_CELL_MAX) {
 		NL_SET_ERR_MSG(extack,
 			       "too many rules that differ in ranges or lists only");
@@ -686,7 +896,7 @@ static void cell_put(struct dmm_policy *p, struct dmm_cell *cell)
 
 	if (!list_empty(&cell->rules))
 		return;
-	rhashtable_remove_fast(&tuple->cells, &cell->node, cell_params);
+	index_del(p, cell);
 	dmm_obj_gone(p, &cell->obj);
 	tuple->nr_cells--;
 	tuple_put(p, tuple);
@@ -711,10 +921,34 @@ static bool rank_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct dmm_rule, in_tuple)->rank;
 }
 
+static void tuple_insert(struct dmm_tuple *tuple, struct dmm_rule *rule)
+{
+	struct dmm_rule *last = tuple->last;
+
+	if (last && rule->rank < last->rank) {
+		rb_add_cached(&rule->in_tuple, &tuple->rules, rank_less);
+		return;
+	}
+	/* Behind the last: that is where most rules go. */
+	rb_link_node(&rule->in_tuple, last ? &last->in_tuple : NULL,
+		     last ? &last->in_tuple.rb_right :
+			    &tuple->rules.rb_root.rb_node);
+	rb_insert_color_cached(&rule->in_tuple, &tuple->rules, !last);
+	tuple->last = rule;
+}
+
+static void tuple_remove(struct dmm_tuple *tuple, struct dmm_rule *rule)
+{
+	if (tuple->last == rule)
+		tuple->last = rb_entry_safe(rb_prev(&rule->in_tuple),
+					    struct dmm_rule, in_tuple);
+	rb_erase_cached(&rule->in_tuple, &tuple->rules);
+}
+
 int dmm_classify_link(struct dmm_policy *p, struct dmm_rule *rule,
 		      struct netlink_ext_ack *extack)
 {
-	u32 word[DMM_WORDS] = {}, mask[DMM_WORDS] = {};
+	u32 word[DMM_WORDS] __aligned(8) = {}, mask[DMM_WORDS] __aligned(8) = {};
 	struct dmm_tuple *tuple;
 	struct dmm_cell *cell;
 
@@ -727,13 +961,13 @@ int dmm_classify_link(struct dmm_policy *p, struct dmm_rule *rule,
 	tuple = tuple_get(p, mask, extack);
 	if (IS_ERR(tuple))
 		return PTR_ERR(tuple);
-	cell = cell_get(tuple, word, extack);
+	cell = cell_get(p, tuple, word, extack);
 	if (IS_ERR(cell)) {
 		tuple_put(p, tuple);
 		return PTR_ERR(cell);
 	}
 	rule->cell = cell;
-	rb_add_cached(&rule->in_tuple, &tuple->rules, rank_less);
+	tuple_insert(tuple, rule);
 	cell_insert(cell, rule);
 	if (is_per_remote(rule))
 		list_add_rcu(&rule->per_remote, &p->per_remote);
@@ -752,7 +986,7 @@ void dmm_classify_count(struct dmm_policy *p, struct dmm_rule *rule, int n)
 
 void dmm_classify_retire(struct dmm_policy *p, struct dmm_rule *rule)
 {
-	rb_erase_cached(&rule->in_tuple, &rule->cell->tuple->rules);
+	tuple_remove(rule->cell->tuple, rule);
 }
 
 void dmm_classify_unlink(struct dmm_policy *p, struct dmm_rule *rule)

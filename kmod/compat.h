@@ -6,8 +6,11 @@
 #ifndef DMM_COMPAT_H
 #define DMM_COMPAT_H
 
+#include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
+#include <linux/splice.h>
+#include <net/sock.h>
 
 /* proto_ops::accept took its flags as arguments up to 6.9. */
 #ifdef DMM_HAVE_PROTO_ACCEPT_ARG
@@ -52,5 +55,41 @@ static inline int dmm_native_accept(const struct proto_ops *ops, struct socket *
 #else
 #define dmm_dump_attrs(cb) (genl_dumpit_info(cb)->attrs)
 #endif
+
+/*
+ * What io_uring's multishot accept learns from it: whether there is more.  Up
+ * to 6.9 there is no such answer.
+ */
+static inline void dmm_accept_copy_answer(struct proto_accept_arg *arg,
+					  const struct proto_accept_arg *from, bool more)
+{
+#ifdef DMM_HAVE_PROTO_ACCEPT_ARG
+	arg->err = from->err;
+	arg->is_empty = from->is_empty && !more;
+#endif
+}
+
+/* vm_flags_mod() came with 6.3. */
+static inline void dmm_vm_flags(struct vm_area_struct *vma, vm_flags_t set,
+				vm_flags_t clear)
+{
+#ifdef DMM_HAVE_VM_FLAGS_MOD
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
+}
+
+/* copy_splice_read() came with 6.5; before, reading into new pages was this. */
+static inline ssize_t dmm_copy_splice_read(struct file *file, loff_t *ppos,
+					   struct pipe_inode_info *pipe, size_t len,
+					   unsigned int flags)
+{
+#ifdef DMM_HAVE_COPY_SPLICE_READ
+	return copy_splice_read(file, ppos, pipe, len, flags);
+#else
+	return generic_file_splice_read(file, ppos, pipe, len, flags);
+#endif
+}
 
 #endif /* DMM_COMPAT_H */

@@ -1,26 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "decide.h"
 
-#include <linux/ctype.h>
 #include <linux/ipv6.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 
+#include "instance.h"
 #include "net.h"
 
 const char dmm_stack_kernel[] = "kernel";
 
-bool dmm_stack_exists(const char *name)
+static bool kernel_named(const char *name)
 {
 	return !strcmp(name, dmm_stack_kernel);
+}
+
+bool dmm_stack_exists(const struct dmm_net *dn, const char *name,
+		      const struct dmm_flow *flow)
+{
+	return kernel_named(name) || dmm_instance_exists(dn->policy.net, name, flow);
+}
+
+static bool is_name_start(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
 /* Length of the word of a stack name that starts here, 0 if there is none. */
 static size_t name_word(const char *s)
 {
-	static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t len = 0;
 
-	return islower(*s) || isdigit(*s) ? strspn(s, rest) : 0;
+	if (!is_name_start(*s))
+		return 0;
+	while (is_name_start(s[len]) || s[len] == '_' || s[len] == '.' ||
+	       s[len] == '-')
+		len++;
+	return len;
 }
 
 /* NAME or NAME@INSTANCE */
@@ -162,35 +178,91 @@ static void take(struct dmm_decision *d, u8 reason, const char *stack)
  * An application that asked for a stack outside the list gets the rule's own
  * choice with the reason APP_DENIED.
  */
-static void choose_stack(const struct dmm_action *action, u8 role, bool listening,
-			 const char *want, struct dmm_decision *d)
+
+/* Where the application's stack is in the list, or nr_stacks. */
+static unsigned int find_wanted(const struct dmm_net *dn, const struct dmm_flow *flow,
+				const struct dmm_action *action, const char *want)
+{
+	unsigned int i;
+
+	for (i = 0; *want && i < action->nr_stacks; i++)
+		if (!strcmp(want, action->stacks[i]) && dmm_stack_exists(dn, want, flow))
+			return i;
+	return action->nr_stacks;
+}
+
+/* The first stack of the list that is there, or nr_stacks. */
+static unsigned int find_first(const struct dmm_net *dn, const struct dmm_flow *flow,
+			       const struct dmm_action *action)
+{
+	unsigned int i;
+
+	for (i = 0; i < action->nr_stacks; i++)
+		if (dmm_stack_exists(dn, action->stacks[i], flow))
+			break;
+	return i;
+}
+
+static bool only_kernel(const struct dmm_action *action)
+{
+	return action->nr_stacks == 1 && kernel_named(action->stacks[0]);
+}
+
+static void plan_add(struct dmm_plan *plan, const char *stack)
+{
+	strscpy(plan->stack[plan->nr++], stack, DMM_NAME_MAX);
+}
+
+/* From the one that was chosen on; the kernel, or where it would be, is last. */
+static void make_plan(struct dmm_plan *plan, const struct dmm_action *action,
+		      unsigned int first, bool wanted)
+{
+	unsigned int i;
+
+	plan->nr = 0;
+	plan->timeout = action->timeout;
+	plan->race = action->race;
+	if (first == action->nr_stacks || kernel_named(action->stacks[first]))
+		return;
+	plan_add(plan, action->stacks[first]);
+	for (i = wanted ? 0 : first + 1; i < action->nr_stacks; i++) {
+		if (i == first)
+			continue;
+		plan_add(plan, action->stacks[i]);
+		if (kernel_named(action->stacks[i]))
+			return;
+	}
+	if (!(action->flags & DMM_RULE_F_STRICT))
+		plan_add(plan, dmm_stack_kernel);
+}
+
+static void choose_stack(const struct dmm_net *dn, const struct dmm_flow *flow,
+			 const struct dmm_action *action, bool listening,
+			 const char *want, struct dmm_decision *d, struct dmm_plan *plan)
 {
 	bool strict = action->flags & DMM_RULE_F_STRICT;
-	unsigned int i;
+	unsigned int i = find_wanted(dn, flow, action, want);
+	bool wanted = i < action->nr_stacks;
 	u8 reason;
 
-	for (i = 0; *want && i < action->nr_stacks; i++) {
-		if (!strcmp(want, action->stacks[i]) && dmm_stack_exists(want)) {
-			take(d, DMM_REASON_APP, want);
-			return;
-		}
-	}
-	for (i = 0; i < action->nr_stacks; i++) {
-		if (!dmm_stack_exists(action->stacks[i]))
-			continue;
-		reason = *want ? DMM_REASON_APP_DENIED :
+	if (!wanted)
+		i = find_first(dn, flow, action);
+	if (i < action->nr_stacks) {
+		reason = wanted ? DMM_REASON_APP :
+			 *want ? DMM_REASON_APP_DENIED :
 			 i ? DMM_REASON_FALLBACK :
-			 strict && listening && !d->open ?
+			 strict && listening && !d->open && only_kernel(action) ?
 				DMM_REASON_STRICT_KERNEL :
 			 DMM_REASON_RULE;
 		take(d, reason, action->stacks[i]);
-		return;
-	}
-	if (strict)
-		refuse(d, DMM_REASON_STRICT, role);
-	else
+	} else if (strict) {
+		refuse(d, DMM_REASON_STRICT, flow->role);
+	} else {
 		take(d, *want ? DMM_REASON_APP_DENIED : DMM_REASON_FALLBACK,
 		     dmm_stack_kernel);
+	}
+	if (plan)
+		make_plan(plan, action, i, wanted);
 }
 
 /* The built-in last rule: "stack kernel". */
@@ -201,9 +273,15 @@ static void choose_default(const char *want, struct dmm_decision *d)
 	     DMM_REASON_APP_DENIED, dmm_stack_kernel);
 }
 
+static void note_rule(struct dmm_decision *d, const struct dmm_rule *rule)
+{
+	d->rule = dmm_rule_id(rule);
+	d->prio = dmm_rule_prio(rule);
+}
+
 void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		const char *want, struct dmm_decision *d,
-		struct dmm_sockopts *opts)
+		struct dmm_sockopts *opts, struct dmm_plan *plan)
 {
 	const struct dmm_action *action;
 	struct dmm_rule *rule;
@@ -211,6 +289,8 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 	memset(d, 0, sizeof(*d));
 	if (opts)
 		opts->set = 0;
+	if (plan)
+		plan->nr = 0;
 
 	rcu_read_lock();
 	rule = listening ?
@@ -220,12 +300,11 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		choose_default(want, d);
 	} else {
 		action = dmm_rule_action(rule);
-		d->rule = dmm_rule_id(rule);
-		d->prio = dmm_rule_prio(rule);
+		note_rule(d, rule);
 		if (action->verdict == DMM_VERDICT_REJECT)
 			refuse(d, DMM_REASON_REJECTED, flow->role);
 		else
-			choose_stack(action, flow->role, listening, want, d);
+			choose_stack(dn, flow, action, listening, want, d, plan);
 		if (opts) {
 			*opts = action->opts;
 			dmm_rule_hit(rule);
@@ -236,4 +315,51 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		d->err = 0;
 	if (opts)
 		dmm_stats_inc(dn, reasons[d->reason]);
+}
+
+/* Does the rule let connections in on this stack?  Its place in the list, or -1. */
+static int find_arrived(const struct dmm_action *action, const struct dmm_instance *inst)
+{
+	unsigned int i;
+
+	for (i = 0; i < action->nr_stacks; i++)
+		if (inst ? dmm_instance_named(inst, action->stacks[i]) :
+			   kernel_named(action->stacks[i]))
+			return i;
+	/* What is not strict falls back to the kernel's. */
+	return !inst && !(action->flags & DMM_RULE_F_STRICT) ? i : -1;
+}
+
+void dmm_decide_arrived(struct dmm_net *dn, struct dmm_flow *flow,
+			const struct dmm_instance *inst, struct dmm_decision *d,
+			struct dmm_sockopts *opts)
+{
+	const char *name = inst ? inst->reg.name : dmm_stack_kernel;
+	const struct dmm_action *action;
+	struct dmm_rule *rule;
+	int place;
+
+	memset(d, 0, sizeof(*d));
+	opts->set = 0;
+	rcu_read_lock();
+	rule = dmm_policy_match(&dn->policy, flow, &d->gen);
+	if (rule) {
+		action = dmm_rule_action(rule);
+		note_rule(d, rule);
+		place = find_arrived(action, inst);
+		if (action->verdict == DMM_VERDICT_REJECT)
+			refuse(d, DMM_REASON_REJECTED, flow->role);
+		else if (place < 0)
+			refuse(d, DMM_REASON_STRICT, flow->role);
+		else
+			take(d, place ? DMM_REASON_FALLBACK : DMM_REASON_RULE, name);
+		*opts = action->opts;
+		dmm_rule_hit(rule);
+	} else if (inst) {
+		refuse(d, DMM_REASON_DEFAULT, flow->role);
+	} else {
+		take(d, DMM_REASON_DEFAULT, name);
+	}
+	rcu_read_unlock();
+	dmm_stats_inc(dn, reasons[d->reason]);
 }

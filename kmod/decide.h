@@ -5,6 +5,7 @@
 
 #include "policy.h"
 
+struct dmm_instance;
 struct dmm_net;
 struct sockaddr;
 
@@ -32,6 +33,21 @@ struct dmm_decision {
 	char stack[DMM_NAME_MAX];
 };
 
+/**
+ * struct dmm_plan - the stacks to try, in this order
+ * @nr:		how many; 0: the kernel's, and no other
+ * @timeout:	milliseconds for each, 0: the default
+ * @race:	milliseconds after which the next one starts beside those under
+ *		way, 0: when they have failed
+ * @stack:	names; "kernel" is the last, if it is among them
+ */
+struct dmm_plan {
+	u8 nr;
+	u32 timeout;
+	u32 race;
+	char stack[DMM_STACKS_MAX + 1][DMM_NAME_MAX];
+};
+
 /* Fill @flow for @sk; @remote is NULL at listen and bind. */
 void dmm_flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role,
 		   const struct sockaddr *remote);
@@ -49,15 +65,30 @@ void dmm_flow_set_local(struct dmm_flow *flow, const struct sockaddr *local);
  * @d:		the outcome
  * @opts:	options that the rule sets, copied here; NULL for a dry run,
  *		which counts nothing
+ * @plan:	user stacks to try, of which @d names the first; NULL if the
+ *		caller does not try them
  *
  * Never sleeps, allocates or fails.
  */
 void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		const char *want, struct dmm_decision *d,
-		struct dmm_sockopts *opts);
+		struct dmm_sockopts *opts, struct dmm_plan *plan);
 
-/* Is a stack of this name there? */
-bool dmm_stack_exists(const char *name);
+/**
+ * dmm_decide_arrived() - may a connection go on that came in on a stack?
+ * @dn:		the namespace
+ * @flow:	the connection, as its listener sees it
+ * @inst:	the instance that it came in on, NULL for the kernel's stack
+ * @d:		the outcome
+ * @opts:	options that the rule sets, copied here
+ */
+void dmm_decide_arrived(struct dmm_net *dn, struct dmm_flow *flow,
+			const struct dmm_instance *inst, struct dmm_decision *d,
+			struct dmm_sockopts *opts);
+
+/* Is a stack of this name there, for this flow, or NULL for any? */
+bool dmm_stack_exists(const struct dmm_net *dn, const char *name,
+		      const struct dmm_flow *flow);
 /* Is this how a stack, or an instance of one (NAME@INSTANCE), may be named? */
 bool dmm_stack_name_valid(const char *name);
 

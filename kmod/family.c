@@ -29,22 +29,11 @@ int dmm_family_number(void)
  * and the namespace see an ordinary AF_INET socket of that caller, and move
  * its sock over.
  */
-static int family_create(struct net *net, struct socket *sock, int protocol,
-			 int kern)
+static int make_sock(struct net *net, struct socket *sock, int family, int kern)
 {
-	const struct dmm_native *n;
 	struct socket *inner;
 	struct sock *sk;
-	int family, err;
-
-	if (protocol != DMM_PROTO_INET && protocol != DMM_PROTO_INET6)
-		return -EPROTONOSUPPORT;
-	if (sock->type != SOCK_STREAM && sock->type != SOCK_DGRAM)
-		return -ESOCKTNOSUPPORT;
-	family = protocol == DMM_PROTO_INET6 ? AF_INET6 : AF_INET;
-	n = dmm_native_get(family, sock->type);
-	if (!n)
-		return -EAFNOSUPPORT;
+	int err;
 
 	err = __sock_create(net, family, sock->type,
 			    sock->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP,
@@ -58,11 +47,33 @@ static int family_create(struct net *net, struct socket *sock, int protocol,
 	inner->sk = NULL;
 	/* tcp_init_sock() says there that zero-copy sends work. */
 	sock->flags |= inner->flags;
-	sock->ops = &n->ours;
 	sock_graft(sk, sock);
 out_release:
 	sock_release(inner);
 	return err;
+}
+
+int dmm_family_carrier(struct socket *sock, const struct sock *listener, bool kern)
+{
+	return make_sock(sock_net(listener), sock, listener->sk_family, kern);
+}
+
+static int family_create(struct net *net, struct socket *sock, int protocol,
+			 int kern)
+{
+	const struct dmm_native *n;
+	int family;
+
+	if (protocol != DMM_PROTO_INET && protocol != DMM_PROTO_INET6)
+		return -EPROTONOSUPPORT;
+	if (sock->type != SOCK_STREAM && sock->type != SOCK_DGRAM)
+		return -ESOCKTNOSUPPORT;
+	family = protocol == DMM_PROTO_INET6 ? AF_INET6 : AF_INET;
+	n = dmm_native_get(family, sock->type);
+	if (!n)
+		return -EAFNOSUPPORT;
+	sock->ops = &n->ours;
+	return make_sock(net, sock, family, kern);
 }
 
 static struct net_proto_family dmm_family = {

@@ -3,7 +3,10 @@
 #ifndef DMM_FAMILY_H
 #define DMM_FAMILY_H
 
+#include <linux/types.h>
+
 struct sock;
+struct socket;
 
 /* Number of the address family in force. */
 int dmm_family_number(void);
@@ -14,6 +17,9 @@ int dmm_family_number(void);
  * released; the caller has another reference to the module.
  */
 void dmm_family_settle(struct sock *sk);
+
+/* A sock for a connection of a user stack, in accept() of @listener. */
+int dmm_family_carrier(struct socket *sock, const struct sock *listener, bool kern);
 
 int dmm_family_init(void);
 void dmm_family_exit(void);

@@ -2,7 +2,10 @@
 #include <linux/dmm.h>
 #include <linux/module.h>
 
+#include "connect.h"
+#include "dev.h"
 #include "family.h"
+#include "instance.h"
 #include "native.h"
 #include "net.h"
 #include "netlink.h"
@@ -36,11 +39,21 @@ static int __init dmm_init(void)
 	err = dmm_netlink_init();
 	if (err)
 		goto out_policy;
-	err = dmm_family_init();
+	err = dmm_connect_init();
 	if (err)
 		goto out_netlink;
+	err = dmm_dev_init();
+	if (err)
+		goto out_connect;
+	err = dmm_family_init();
+	if (err)
+		goto out_dev;
 	return 0;
 
+out_dev:
+	dmm_dev_exit();
+out_connect:
+	dmm_connect_exit();
 out_netlink:
 	dmm_netlink_exit();
 out_policy:
@@ -60,6 +73,9 @@ static void __exit dmm_exit(void)
 {
 	dmm_family_exit();
 	dmm_native_drain();
+	dmm_dev_exit();
+	dmm_connect_exit();
+	dmm_instances_exit();
 	dmm_netlink_exit();
 	dmm_policy_module_exit();
 	dmm_net_exit();

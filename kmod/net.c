@@ -3,6 +3,9 @@
 
 #include <net/netns/generic.h>
 
+#include "instance.h"
+#include "listen.h"
+
 static unsigned int dmm_net_id __ro_after_init;
 
 struct dmm_net *dmm_net(const struct net *net)
@@ -15,6 +18,8 @@ static int __net_init dmm_net_start(struct net *net)
 	struct dmm_net *dn = dmm_net(net);
 	int err;
 
+	INIT_LIST_HEAD(&dn->services);
+	dmm_listen_net_init(net);
 	dn->stats = alloc_percpu(struct dmm_stats);
 	if (!dn->stats)
 		return -ENOMEM;
@@ -28,6 +33,8 @@ static void __net_exit dmm_net_stop(struct net *net)
 {
 	struct dmm_net *dn = dmm_net(net);
 
+	dmm_instances_leave(net);
+	dmm_listen_net_exit(net);
 	dmm_policy_exit(&dn->policy);
 	dmm_log_exit(&dn->log);
 	free_percpu(dn->stats);

@@ -30,6 +30,8 @@ struct dmm_stats {
  * @policy:	zones, port sets, rules
  * @log:	the last decisions
  * @stats:	counters
+ * @services:	instances of stacks that serve it (instance.c)
+ * @listen_work: brings listeners in step with stacks and policy
  * @held:	sockets that DMM holds now, by enum dmm_sock_state
  *
  * Lives as long as the namespace.  Sockets that are tracked hold a reference
@@ -39,6 +41,8 @@ struct dmm_net {
 	struct dmm_policy policy;
 	struct dmm_log log;
 	struct dmm_stats __percpu *stats;
+	struct list_head services;
+	struct work_struct listen_work;
 	atomic_t held[DMM_SOCK_MAX + 1];
 };
 

@@ -259,7 +259,7 @@ static u64 measure(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 		n = min(repeat - i, 1024U);
 		start = ktime_get_ns();
 		for (u32 j = 0; j < n; j++)
-			dmm_decide(dn, flow, listening, want, &d, NULL);
+			dmm_decide(dn, flow, listening, want, &d, NULL, NULL);
 		ns += ktime_get_ns() - start;
 		cond_resched();
 	}
@@ -309,7 +309,7 @@ int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 	do
-		dmm_decide(dn, &flow, listening, want, &d, NULL);
+		dmm_decide(dn, &flow, listening, want, &d, NULL, NULL);
 	while (dmm_policy_zones(&dn->policy, &flow, src_zone, dst_zone) != d.gen);
 	if (repeat)
 		ps = measure(dn, &flow, listening, want, repeat);

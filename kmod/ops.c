@@ -3,16 +3,18 @@
  * The life of a socket that DMM holds:
  *
  *	undecided --- connect, send --------> handed over to the kernel's stack
- *	    |    \--- refused --------------> undecided
+ *	    |    |--- refused --------------> undecided
+ *	    |    \--- connecting -----------> connected: a user stack serves it
+ *	    |              |----------------> handed over, by the next call
+ *	    |              \--- failed -----> undecided
  *	    |
  *	    \-------- listen ---------------> listener --- accept ---> a new socket,
- *	                                         |                   handed over
+ *	                                         |         handed over, or connected
  *	                                         \-- strict rule ---> handed over
  *
- * Every member here first asks whether the socket is tracked (sock.h).  One
- * that is not is handed over already, by another thread since this call
- * loaded the table, or was never ours to decide: the native operation serves
- * it.
+ * Every member here first asks what the socket is (sock.h).  One that is not
+ * tracked is handed over already, by another thread since this call loaded the
+ * table, or was never ours to decide: the native operation serves it.
  */
 #include "ops.h"
 
@@ -20,13 +22,18 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "conn.h"
+#include "connect.h"
 #include "family.h"
+#include "listen.h"
+#include "listener.h"
 #include "native.h"
 #include "net.h"
 #include "options.h"
 #include "record.h"
 #include "sock.h"
 #include "trace.h"
+#include "user.h"
 
 static const struct proto_ops *native_ops(const struct socket *sock)
 {
@@ -63,11 +70,47 @@ static void publish(struct dmm_net *dn, struct sock *sk, const struct dmm_flow *
 	dmm_record(dn, sk, flow, d);
 }
 
+/* What a socket has of user stacks, if anything, is over. */
+static void drop(struct sock *sk)
+{
+	struct dmm_sock_refs refs;
+
+	dmm_sock_detach(sk, &refs);
+	if (refs.listener)
+		dmm_listener_close(refs.listener);
+	if (refs.connect)
+		dmm_connect_cancel(refs.connect);
+	if (refs.conn)
+		dmm_user_release(sk, refs.conn);
+}
+
+/* A worker has asked the kernel's TCP to connect: what is left of it. */
+static void finish_kernel(struct socket *sock)
+{
+	if (dmm_sock_state(sock->sk) != DMM_SOCK_KERNEL)
+		return;
+	drop(sock->sk);
+	if (dmm_hand_over(sock))
+		dmm_hand_over_done();
+}
+
+/* The connection of a socket that a user stack serves, with a reference. */
+static struct dmm_conn *user_conn(struct socket *sock)
+{
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+
+	if (!conn)
+		finish_kernel(sock);
+	return conn;
+}
+
 /*
  * Decide where a socket that wants to talk to @addr goes, and send it there.
  * *handed_over says whether the caller has to call dmm_hand_over_done().
+ * Return: 0, and the native operation goes on; an error; or -EINPROGRESS:
+ * user stacks are asked, and dmm_connect_wait() tells the outcome.
  */
-static int decide_remote(struct socket *sock, const struct sockaddr *addr,
+static int decide_remote(struct socket *sock, const struct sockaddr *addr, int len,
 			 bool *handed_over)
 {
 	struct sock *sk = sock->sk;
@@ -76,14 +119,19 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr,
 	struct dmm_sockopts opts;
 	struct dmm_decision d;
 	struct dmm_flow flow;
+	struct dmm_plan plan;
 
 	if (!dmm_sock_want(sk, want))
 		return 0;
 	dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
-	dmm_decide(dn, &flow, false, want, &d, &opts);
+	dmm_decide(dn, &flow, false, want, &d, &opts,
+		   sk->sk_type == SOCK_STREAM ? &plan : NULL);
 	publish(dn, sk, &flow, &d);
 	if (d.err)
 		return d.err;
+	if (sk->sk_type == SOCK_STREAM && plan.nr)
+		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?:
+		       -EINPROGRESS;
 	dmm_sockopts_apply(sock, &opts);
 	*handed_over = dmm_hand_over(sock);
 	if (*handed_over)
@@ -98,18 +146,75 @@ static bool connects(const struct sock *sk, const struct sockaddr *addr, int len
 	       addr->sa_family != AF_UNSPEC;
 }
 
-static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int flags)
+static int disconnect(struct socket *sock, struct sockaddr *addr, int len, int flags)
 {
-	int idx = srcu_read_lock(&dmm_srcu);
+	struct sock *sk = sock->sk;
+
+	drop(sk);
+	WRITE_ONCE(sk->sk_err, 0);
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	sock->state = SS_UNCONNECTED;
+	return native_ops(sock)->connect(sock, addr, len, flags);
+}
+
+/* Wait for what user stacks make of it, and let the kernel's if it is its turn. */
+static int finish_connect(struct socket *sock, struct sockaddr *addr, int len, int flags,
+			  bool again)
+{
+	int err = dmm_connect_wait(sock, flags, again);
+
+	if (err <= 0)
+		return err;
+	finish_kernel(sock);
+	return native_ops(sock)->connect(sock, addr, len, flags);
+}
+
+static int connect_undecided(struct socket *sock, struct sockaddr *addr, int len,
+			     int flags)
+{
 	bool handed_over = false;
 	int err = 0;
 
 	if (connects(sock->sk, addr, len))
-		err = decide_remote(sock, addr, &handed_over);
+		err = decide_remote(sock, addr, len, &handed_over);
+	if (err == -EINPROGRESS)
+		return finish_connect(sock, addr, len, flags, false);
 	if (!err)
 		err = native_ops(sock)->connect(sock, addr, len, flags);
 	if (handed_over)
 		dmm_hand_over_done();
+	return err;
+}
+
+/* As of TCP: the first connect() that finds it connected says so. */
+static int connect_connected(struct socket *sock)
+{
+	return cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) == SS_CONNECTING ?
+	       0 : -EISCONN;
+}
+
+static bool is_unspec(const struct sockaddr *addr, int len)
+{
+	return len >= (int)sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
+}
+
+static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int flags)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	int state = dmm_sock_state(sock->sk);
+	int err;
+
+	if (state == DMM_SOCK_KERNEL)
+		finish_kernel(sock);
+	if ((state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED) &&
+	    is_unspec(addr, len))
+		err = disconnect(sock, addr, len, flags);
+	else if (state == DMM_SOCK_CONNECTING)
+		err = finish_connect(sock, addr, len, flags, true);
+	else if (state == DMM_SOCK_CONNECTED)
+		err = connect_connected(sock);
+	else
+		err = connect_undecided(sock, addr, len, flags);
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -122,18 +227,183 @@ static bool send_connects(const struct sock *sk, const struct msghdr *msg)
 	       is_destination(sk, msg->msg_name, msg->msg_namelen);
 }
 
-static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+/* Before data: a connect that user stacks are asked for has to come to an end. */
+static int wait_connected(struct socket *sock, int flags)
 {
-	int idx = srcu_read_lock(&dmm_srcu);
+	int err;
+
+	if (dmm_sock_state(sock->sk) != DMM_SOCK_CONNECTING)
+		return 0;
+	err = dmm_connect_wait(sock, flags & MSG_DONTWAIT ? O_NONBLOCK : 0, true);
+	return err == -EALREADY ? -EAGAIN : min(err, 0);
+}
+
+static int send_undecided(struct socket *sock, struct msghdr *msg, size_t size)
+{
 	bool handed_over = false;
 	int err = 0;
 
 	if (send_connects(sock->sk, msg))
-		err = decide_remote(sock, msg->msg_name, &handed_over);
+		err = decide_remote(sock, msg->msg_name, msg->msg_namelen, &handed_over);
 	if (!err)
 		err = native_ops(sock)->sendmsg(sock, msg, size);
 	if (handed_over)
 		dmm_hand_over_done();
+	return err;
+}
+
+static int send_connected(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	struct dmm_conn *conn = user_conn(sock);
+	int err;
+
+	if (!conn)
+		return native_ops(sock)->sendmsg(sock, msg, size);
+	err = dmm_user_sendmsg(sock, conn, msg, size);
+	dmm_conn_put(conn);
+	return err;
+}
+
+static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	int err;
+
+	if (dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED) {
+		err = send_undecided(sock, msg, size);
+		/* MSG_FASTOPEN: user stacks are asked. */
+		if (err != -EINPROGRESS || sock->state != SS_CONNECTING)
+			goto out;
+	}
+	err = wait_connected(sock, msg->msg_flags);
+	if (!err)
+		err = send_connected(sock, msg, size);
+out:
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+static int op_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn;
+	int err;
+
+	err = wait_connected(sock, flags);
+	if (err)
+		goto out;
+	conn = flags & MSG_ERRQUEUE ? NULL : user_conn(sock);
+	if (conn) {
+		err = dmm_user_recvmsg(sock, conn, msg, size, flags);
+		dmm_conn_put(conn);
+	} else {
+		err = native_ops(sock)->recvmsg(sock, msg, size, flags);
+	}
+out:
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+static __poll_t poll_listener(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct dmm_listener *l = dmm_sock_listener(sock->sk);
+	__poll_t mask = native_ops(sock)->poll(file, sock, wait);
+
+	if (l) {
+		if (dmm_listener_ready(l))
+			mask |= EPOLLIN | EPOLLRDNORM;
+		dmm_listener_put(l);
+	}
+	return mask;
+}
+
+static __poll_t poll_connecting(struct file *file, struct socket *sock, poll_table *wait)
+{
+	struct dmm_connect *c = dmm_sock_connect(sock->sk);
+	bool running = c && dmm_connect_state(c) == DMM_CONNECT_RUNNING;
+
+	if (c)
+		dmm_connect_put(c);
+	if (!running)
+		return native_ops(sock)->poll(file, sock, wait);
+	sock_poll_wait(file, sock, wait);
+	/* What ends it wakes those who wait; it may have ended before. */
+	c = dmm_sock_connect(sock->sk);
+	running = c && dmm_connect_state(c) == DMM_CONNECT_RUNNING;
+	if (c)
+		dmm_connect_put(c);
+	return running ? 0 : EPOLLOUT | EPOLLWRNORM;
+}
+
+static __poll_t op_poll(struct file *file, struct socket *sock, poll_table *wait)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	__poll_t mask;
+
+	if (conn) {
+		mask = dmm_user_poll(file, sock, conn, wait);
+		dmm_conn_put(conn);
+	} else {
+		switch (dmm_sock_state(sock->sk)) {
+		case DMM_SOCK_LISTENER:
+			mask = poll_listener(file, sock, wait);
+			break;
+		case DMM_SOCK_CONNECTING:
+			mask = poll_connecting(file, sock, wait);
+			break;
+		default:
+			mask = native_ops(sock)->poll(file, sock, wait);
+		}
+	}
+	srcu_read_unlock(&dmm_srcu, idx);
+	return mask;
+}
+
+static int op_shutdown(struct socket *sock, int how)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = user_conn(sock);
+	int err;
+
+	if (conn) {
+		err = dmm_user_shutdown(sock, conn, how);
+		dmm_conn_put(conn);
+	} else {
+		err = native_ops(sock)->shutdown(sock, how);
+	}
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+static int op_getname(struct socket *sock, struct sockaddr *addr, int peer)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	int err;
+
+	if (conn) {
+		err = dmm_user_getname(sock, conn, addr, peer);
+		dmm_conn_put(conn);
+	} else {
+		err = native_ops(sock)->getname(sock, addr, peer);
+	}
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+static int op_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = user_conn(sock);
+	int err = -ENOIOCTLCMD;
+
+	if (conn) {
+		err = dmm_user_ioctl(sock, conn, cmd, arg);
+		dmm_conn_put(conn);
+	}
+	if (err == -ENOIOCTLCMD)
+		err = native_ops(sock)->ioctl(sock, cmd, arg);
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -151,7 +421,7 @@ static int decide_local(struct socket *sock, struct dmm_flow *flow,
 
 	if (!dmm_sock_want(sk, want))
 		return 0;
-	dmm_decide(dn, flow, true, want, d, opts);
+	dmm_decide(dn, flow, true, want, d, opts, NULL);
 	publish(dn, sk, flow, d);
 	dmm_stats_inc(dn, listens);
 	return d->err;
@@ -179,6 +449,7 @@ static int listen_decided(struct socket *sock, int backlog)
 			dmm_hand_over_done();
 	} else {
 		dmm_sock_set_listening(sock->sk, &d);
+		dmm_listen_start(sock, backlog);
 	}
 	return 0;
 }
@@ -186,12 +457,18 @@ static int listen_decided(struct socket *sock, int backlog)
 static int op_listen(struct socket *sock, int backlog)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
+	int state = dmm_sock_state(sock->sk);
 	int err;
 
-	if (sock->sk->sk_state == TCP_CLOSE && dmm_sock_tracked(sock->sk))
+	if (state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED) {
+		err = -EINVAL;
+	} else if (state == DMM_SOCK_UNDECIDED && sock->sk->sk_state == TCP_CLOSE) {
 		err = listen_decided(sock, backlog);
-	else
+	} else {
 		err = native_ops(sock)->listen(sock, backlog);
+		if (!err && state == DMM_SOCK_LISTENER)
+			dmm_listen_start(sock, backlog);
+	}
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -254,7 +531,7 @@ static int decide_accepted(struct socket *newsock, const struct dmm_decision *li
 	struct dmm_flow flow;
 
 	dmm_flow_init_accepted(&flow, sk);
-	dmm_decide(dn, &flow, false, "", &d, &opts);
+	dmm_decide_arrived(dn, &flow, NULL, &d, &opts);
 	publish(dn, sk, &flow, &d);
 	if (d.err)
 		return d.err;
@@ -265,8 +542,9 @@ static int decide_accepted(struct socket *newsock, const struct dmm_decision *li
 	return 0;
 }
 
-static int accept_decided(struct socket *sock, struct socket *newsock,
-			  struct proto_accept_arg *arg)
+/* A connection of the kernel's that may go on. */
+static int accept_native(struct socket *sock, struct socket *newsock,
+			 struct proto_accept_arg *arg)
 {
 	const struct proto_ops *ops = native_ops(sock);
 	struct dmm_decision listener;
@@ -291,12 +569,61 @@ static int accept_decided(struct socket *sock, struct socket *newsock,
 	return 0;
 }
 
+static bool nothing_to_accept(struct sock *sk, const struct dmm_listener *l)
+{
+	return sk->sk_state == TCP_LISTEN && !dmm_listener_ready(l) &&
+	       reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
+}
+
+/* Until either queue has something: native code waits for its own only. */
+static int wait_accept(struct sock *sk, const struct dmm_listener *l, long *timeo)
+{
+	DEFINE_WAIT(wait);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	prepare_to_wait_exclusive(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	if (nothing_to_accept(sk, l))
+		*timeo = schedule_timeout(*timeo);
+	finish_wait(sk_sleep(sk), &wait);
+	return 0;
+}
+
+static int accept_dual(struct socket *sock, struct dmm_listener *l,
+		       struct socket *newsock, struct proto_accept_arg *arg)
+{
+	long timeo = sock_rcvtimeo(sock->sk, arg->flags & O_NONBLOCK);
+	struct proto_accept_arg once = *arg;
+	int err;
+
+	once.flags |= O_NONBLOCK;
+	do {
+		err = dmm_listen_accept(sock, newsock, arg->kern);
+		if (err == -EAGAIN)
+			err = accept_native(sock, newsock, &once);
+		if (err != -EAGAIN)
+			break;
+		err = wait_accept(sock->sk, l, &timeo);
+	} while (!err);
+	dmm_accept_copy_answer(arg, &once, dmm_listener_ready(l));
+	return err;
+}
+
 static int op_accept(struct socket *sock, struct socket *newsock,
 		     struct proto_accept_arg *arg)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	int err = accept_decided(sock, newsock, arg);
+	struct dmm_listener *l = dmm_sock_listener(sock->sk);
+	int err;
 
+	if (l) {
+		err = accept_dual(sock, l, newsock, arg);
+		dmm_listener_put(l);
+	} else {
+		err = accept_native(sock, newsock, arg);
+	}
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -334,19 +661,47 @@ static int refuse_ulp(struct socket *sock, sockptr_t optval, unsigned int optlen
 	return err ?: -ENOTCONN;
 }
 
+/* What no user stack can do. */
+static bool user_lacks(int level, int optname)
+{
+	return level == SOL_TCP && (optname == TCP_REPAIR || optname == TCP_MD5SIG ||
+				    optname == TCP_MD5SIG_EXT);
+}
+
+static int set_user(struct socket *sock, struct dmm_conn *conn, int level, int optname,
+		    sockptr_t optval, unsigned int optlen)
+{
+	int err;
+
+	/* As where there is no such module: programs then do it themselves. */
+	if (level == SOL_TCP && optname == TCP_ULP)
+		return -ENOENT;
+	if (user_lacks(level, optname))
+		return -EOPNOTSUPP;
+	err = native_ops(sock)->setsockopt(sock, level, optname, optval, optlen);
+	if (!err)
+		dmm_conn_options(conn, sock->sk);
+	return err;
+}
+
 static int op_setsockopt(struct socket *sock, int level, int optname, sockptr_t optval,
 			 unsigned int optlen)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
 	bool tracked = dmm_sock_tracked(sock->sk);
+	struct dmm_conn *conn = NULL;
 	int err;
 
 	if (tracked && level == SOL_DMM)
 		err = dmm_setsockopt(sock, optname, optval, optlen);
+	else if ((conn = user_conn(sock)))
+		err = set_user(sock, conn, level, optname, optval, optlen);
 	else if (tracked && level == SOL_TCP && optname == TCP_ULP)
 		err = refuse_ulp(sock, optval, optlen);
 	else
 		err = native_ops(sock)->setsockopt(sock, level, optname, optval, optlen);
+	if (conn)
+		dmm_conn_put(conn);
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -355,15 +710,79 @@ static int op_getsockopt(struct socket *sock, int level, int optname,
 			 char __user *optval, int __user *optlen)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = NULL;
 	int err;
 
-	if (level == SOL_DMM && dmm_sock_tracked(sock->sk))
+	if (level == SOL_DMM && dmm_sock_tracked(sock->sk)) {
 		err = dmm_getsockopt(sock, optname, optval, optlen);
-	else
+	} else if (level == SOL_TCP && optname == TCP_INFO && (conn = user_conn(sock))) {
+		err = dmm_user_getsockopt_info(conn, optval, optlen);
+		dmm_conn_put(conn);
+	} else {
 		err = native_ops(sock)->getsockopt(sock, level, optname, optval, optlen);
+	}
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
+
+/* The carrier has no data: splice as for a protocol that cannot. */
+static ssize_t op_splice_read(struct socket *sock, loff_t *ppos,
+			      struct pipe_inode_info *pipe, size_t len,
+			      unsigned int flags)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = user_conn(sock);
+	ssize_t ret;
+
+	if (conn) {
+		ret = dmm_copy_splice_read(sock->file, ppos, pipe, len, flags);
+		dmm_conn_put(conn);
+	} else {
+		ret = native_ops(sock)->splice_read(sock, ppos, pipe, len, flags);
+	}
+	srcu_read_unlock(&dmm_srcu, idx);
+	return ret;
+}
+
+static int op_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = user_conn(sock);
+	int err;
+
+	if (conn) {
+		err = -ENODEV;
+		dmm_conn_put(conn);
+	} else {
+		err = native_ops(sock)->mmap(file, sock, vma);
+	}
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+#ifdef DMM_HAVE_SENDPAGE
+static ssize_t op_sendpage(struct socket *sock, struct page *page, int offset,
+			   size_t size, int flags)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn;
+	ssize_t ret;
+
+	ret = wait_connected(sock, flags);
+	if (ret)
+		goto out;
+	conn = user_conn(sock);
+	if (conn) {
+		ret = sock_no_sendpage(sock, page, offset, size, flags);
+		dmm_conn_put(conn);
+	} else {
+		ret = native_ops(sock)->sendpage(sock, page, offset, size, flags);
+	}
+out:
+	srcu_read_unlock(&dmm_srcu, idx);
+	return ret;
+}
+#endif
 
 static int op_release(struct socket *sock)
 {
@@ -374,6 +793,7 @@ static int op_release(struct socket *sock)
 	if (!sock->sk) {
 		err = 0;
 	} else {
+		drop(sock->sk);
 		dmm_sock_untrack(sock->sk);
 		dmm_family_settle(sock->sk);
 		err = native_ops(sock)->release(sock);
@@ -392,6 +812,16 @@ void __init dmm_ops_override(struct proto_ops *ops, int type)
 	if (type == SOCK_STREAM) {
 		ops->listen = op_listen;
 		ops->accept = DMM_ACCEPT_OP(op_accept);
+		ops->recvmsg = op_recvmsg;
+		ops->poll = op_poll;
+		ops->shutdown = op_shutdown;
+		ops->getname = op_getname;
+		ops->ioctl = op_ioctl;
+		ops->splice_read = op_splice_read;
+		ops->mmap = op_mmap;
+#ifdef DMM_HAVE_SENDPAGE
+		ops->sendpage = op_sendpage;
+#endif
 	} else {
 		ops->bind = op_bind;
 	}

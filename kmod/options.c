@@ -7,6 +7,7 @@
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <uapi/linux/dmm_dev.h>
 
 #include "native.h"
 #include "net.h"
@@ -25,7 +26,7 @@ static int set_stack(struct sock *sk, sockptr_t optval, unsigned int optlen)
 	if (*name) {
 		if (!dmm_stack_name_valid(name))
 			return -EINVAL;
-		if (!dmm_stack_exists(name))
+		if (!dmm_stack_exists(dmm_net(sock_net(sk)), name, NULL))
 			return -ENOENT;
 	}
 	if (sk->sk_type == SOCK_STREAM && sk->sk_state != TCP_CLOSE)
@@ -79,6 +80,49 @@ int dmm_getsockopt(struct socket *sock, int optname, char __user *optval,
 	if (put_user(len, optlen) || copy_to_user(optval, from, len))
 		return -EFAULT;
 	return 0;
+}
+
+static u32 option_flags(const struct sock *sk)
+{
+	u32 flags = 0;
+
+	if (sock_flag(sk, SOCK_KEEPOPEN))
+		flags |= DMM_OPTF_KEEPALIVE;
+	if (sock_flag(sk, SOCK_LOCALROUTE))
+		flags |= DMM_OPTF_DONTROUTE;
+	if (sock_flag(sk, SOCK_BROADCAST))
+		flags |= DMM_OPTF_BROADCAST;
+	if (sk->sk_type != SOCK_STREAM)
+		return flags;
+	if (tcp_sk(sk)->nonagle & TCP_NAGLE_OFF)
+		flags |= DMM_OPTF_NODELAY;
+	if (tcp_sk(sk)->nonagle & TCP_NAGLE_CORK)
+		flags |= DMM_OPTF_CORK;
+	return flags;
+}
+
+void dmm_options_describe(const struct sock *sk, struct dmm_options *to)
+{
+	to->flags = option_flags(sk);
+	to->mark = READ_ONCE(sk->sk_mark);
+	to->priority = READ_ONCE(sk->sk_priority);
+	to->tos = inet_sk(sk)->tos;
+	to->ttl = inet_sk(sk)->uc_ttl > 0 ? inet_sk(sk)->uc_ttl : 0;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		to->tos = inet6_sk(sk)->tclass;
+		to->ttl = inet6_sk(sk)->hop_limit > 0 ? inet6_sk(sk)->hop_limit : 0;
+	}
+#endif
+	if (sk->sk_type != SOCK_STREAM)
+		return;
+	to->keepidle = keepalive_time_when(tcp_sk(sk)) / HZ;
+	to->keepintvl = keepalive_intvl_when(tcp_sk(sk)) / HZ;
+	to->keepcnt = keepalive_probes(tcp_sk(sk));
+	to->user_timeout = READ_ONCE(inet_csk(sk)->icsk_user_timeout);
+	to->maxseg = tcp_sk(sk)->rx_opt.user_mss;
+	if (inet_csk(sk)->icsk_ca_setsockopt)
+		strscpy_pad(to->cc, inet_csk(sk)->icsk_ca_ops->name, sizeof(to->cc));
 }
 
 /* Whose rights set a rule's options: not the application's, the rule's. */

@@ -5,7 +5,9 @@
 
 #include <linux/sockptr.h>
 
+struct dmm_options;
 struct dmm_sockopts;
+struct sock;
 struct socket;
 
 int dmm_setsockopt(struct socket *sock, int optname, sockptr_t optval,
@@ -19,6 +21,9 @@ int dmm_getsockopt(struct socket *sock, int optname, char __user *optval,
  * fatal: an option is no reason to lose a connection.
  */
 void dmm_sockopts_apply(struct socket *sock, const struct dmm_sockopts *opts);
+
+/* The socket's options, as a stack sees them. */
+void dmm_options_describe(const struct sock *sk, struct dmm_options *to);
 
 int dmm_options_init(void);
 void dmm_options_exit(void);

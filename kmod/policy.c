@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "listen.h"
 
 /* A transaction may be taken over by another socket when idle for so long. */
 #define DMM_TXN_IDLE	(5 * HZ)
@@ -209,7 +210,9 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->keys = used_bits(count->keys, ARRAY_SIZE(count->keys));
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
 	view->prefixes = &p->prefixes;
+	view->cells = &p->cells;
 	view->per_remote = &p->per_remote;
+	view->user_stacks = &p->user_stacks;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);
 	view->nr_len6 = list_lengths(view->len6, count->len6, 128);
 	dmm_classify_view(p, view);
@@ -236,19 +239,22 @@ static int publish(struct dmm_policy *p)
 	return 0;
 }
 
-/* Empty the log of what was published. */
+/*
+ * Empty the log of what was published.  What lives on is just left: it is on no
+ * list, and its links mean nothing, until it is put on one.
+ */
 static void settle(struct dmm_policy *p)
 {
 	struct dmm_obj *obj, *next;
 
 	list_for_each_entry_safe(obj, next, &p->txn.log, list) {
-		list_del_init(&obj->list);
 		if (!dmm_alive(obj)) {
-			list_add_tail(&obj->list, &p->dying);
+			list_move_tail(&obj->list, &p->dying);
 			p->nr_trash++;
 		}
 		cond_resched();
 	}
+	INIT_LIST_HEAD(&p->txn.log);
 }
 
 static int commit(struct dmm_policy *p)
@@ -261,6 +267,7 @@ static int commit(struct dmm_policy *p)
 	if (err)
 		return err;
 	dmm_policy_notify(p, dmm_gen(p));
+	dmm_listen_changed(p->net);
 	settle(p);
 	return 0;
 }
@@ -559,11 +566,12 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	view = view_alloc(p);
 	if (!view)
 		return -ENOMEM;
+	err = dmm_classify_init(p);
+	if (err)
+		goto out_free_view;
 	err = dmm_zones_init(p);
-	if (err) {
-		kfree(view);
-		return err;
-	}
+	if (err)
+		goto out_classify_exit;
 	RCU_INIT_POINTER(p->view, view);
 
 	p->net = net;
@@ -577,6 +585,7 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	p->next_rule = 1;
 	INIT_LIST_HEAD(&p->tuples);
 	INIT_LIST_HEAD(&p->per_remote);
+	INIT_LIST_HEAD(&p->user_stacks);
 	p->seed = get_random_u32();
 	INIT_LIST_HEAD(&p->dying);
 	INIT_LIST_HEAD(&p->gone);
@@ -591,6 +600,12 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	mutex_unlock(&p->lock);
 	if (err)
 		dmm_policy_exit(p);
+	return err;
+
+out_classify_exit:
+	dmm_classify_exit(p);
+out_free_view:
+	kfree(view);
 	return err;
 }
 
@@ -643,6 +658,7 @@ void dmm_policy_exit(struct dmm_policy *p)
 	/* Before what is in it: it may be growing in the background. */
 	rhltable_destroy(&p->prefixes);
 	free_objs(&p->gone);
+	dmm_classify_exit(p);
 
 	list_for_each_entry_safe(c, next, &p->cancelled, list)
 		kfree(c);

@@ -21,6 +21,7 @@
 
 struct dmm_group;
 struct dmm_group_members;
+struct dmm_index;
 struct dmm_rule;
 struct dmm_view;
 struct dmm_zone;
@@ -66,6 +67,16 @@ struct dmm_flow {
 	char comm[TASK_COMM_LEN];
 };
 
+/**
+ * struct dmm_pinned_flow - a flow to be decided later, by whom it does not belong to
+ * @flow:	the flow, of which sk is not set
+ * @path:	its cgroup
+ */
+struct dmm_pinned_flow {
+	struct dmm_flow flow;
+	char path[DMM_CGROUP_MAX];
+};
+
 /* Bits of struct dmm_sockopts::set. */
 #define DMM_OPT_CC		BIT(0)
 #define DMM_OPT_MARK		BIT(1)
@@ -100,8 +111,8 @@ struct dmm_sockopts {
  * @nr_stacks:	names in @stacks, at least 1 if the verdict is a stack and
  *		there is no @group
  * @flags:	DMM_RULE_F_*
- * @timeout:	of one attempt to connect, milliseconds, 0 if it does not say
- * @race:	until the next attempt starts beside it, likewise
+ * @timeout:	milliseconds for each stack, 0: the default
+ * @race:	milliseconds until the next stack starts as well, 0: it does not
  * @stacks:	names, most wanted first
  * @group:	whose members are the stacks, or NULL
  * @opts:	options for the kernel's stack
@@ -171,6 +182,16 @@ struct dmm_names {
 };
 
 /**
+ * struct dmm_cells - what the lookup finds rules by, see classify.c
+ * @index:	the cells, by hash
+ * @nr:		of them
+ */
+struct dmm_cells {
+	struct dmm_index __rcu *index;
+	u32 nr;
+};
+
+/**
  * struct dmm_txn - the open transaction
  * @open:	there is one
  * @doomed:	an operation failed, all was undone; commit will say so
@@ -206,7 +227,9 @@ struct dmm_txn {
  * @ids:	rules by id
  * @next_rule:	id of the next rule
  * @tuples:	one for each mask, in no order
+ * @cells:	of all tuples
  * @per_remote:	rules that decide listeners' connections by their remote
+ * @user_stacks: rules that name a stack other than the kernel's
  * @count:	of the generation that the open transaction prepares
  * @seed:	of the hashes of names in rules
  * @dying:	deleted objects that decisions under way may still see
@@ -236,7 +259,9 @@ struct dmm_policy {
 	struct xarray ids;
 	u32 next_rule;
 	struct list_head tuples;
+	struct dmm_cells cells;
 	struct list_head per_remote;
+	struct list_head user_stacks;
 	struct dmm_counts count;
 	u32 seed;
 
@@ -290,6 +315,21 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
 struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 					 struct dmm_flow *flow, u64 *gen,
 					 bool *open);
+
+/* Find out now what a lookup would from flow.sk, and unset that. */
+void dmm_flow_pin(struct dmm_pinned_flow *pinned);
+
+/**
+ * dmm_policy_may_listen() - does some rule let a stack serve this listener?
+ * @p:		the policy
+ * @flow:	the listener, whose remote end does not count
+ * @named:	is this a name of the stack?
+ * @arg:	for @named
+ *
+ * Whether that rule decides depends on the remote of each connection.
+ */
+bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
+			   bool (*named)(const char *stack, void *arg), void *arg);
 
 /*
  * Zones of the two ends, "" for those that are in none (unspecified), and the

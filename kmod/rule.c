@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "decide.h"
 
 /*
  * Lower goes first: priority, then longer destination, then longer source
@@ -115,6 +116,17 @@ enum dmm_key_id dmm_rule_mismatch(const struct dmm_rule *rule,
 
 /* Life. */
 
+static bool names_user_stack(const struct dmm_rule *rule)
+{
+	unsigned int i;
+
+	for (i = 0; i < rule->action.nr_stacks; i++)
+		if (strcmp(rule->action.stacks[i], dmm_stack_kernel))
+			return true;
+	/* Its members come and go. */
+	return rule->action.group;
+}
+
 static void rule_count(struct dmm_policy *p, struct dmm_obj *obj, int n)
 {
 	struct dmm_rule *rule = container_of(obj, struct dmm_rule, obj);
@@ -148,7 +160,11 @@ static void rule_retire(struct dmm_policy *p, struct dmm_obj *obj)
 
 static void rule_unlink(struct dmm_policy *p, struct dmm_obj *obj)
 {
-	dmm_classify_unlink(p, container_of(obj, struct dmm_rule, obj));
+	struct dmm_rule *rule = container_of(obj, struct dmm_rule, obj);
+
+	if (names_user_stack(rule))
+		list_del_rcu(&rule->user_stacks);
+	dmm_classify_unlink(p, rule);
 }
 
 static void rule_free(struct dmm_obj *obj)
@@ -202,6 +218,8 @@ static int index_rule(struct dmm_policy *p, struct dmm_rule *rule,
 		return err;
 	}
 	rb_add(&rule->by_rank, &p->rules, rank_less);
+	if (names_user_stack(rule))
+		list_add_rcu(&rule->user_stacks, &p->user_stacks);
 	return 0;
 }
 

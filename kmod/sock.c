@@ -5,6 +5,9 @@
 #include <linux/slab.h>
 #include <net/sock.h>
 
+#include "conn.h"
+#include "connect.h"
+#include "listener.h"
 #include "net.h"
 
 static struct rhashtable dmm_socks;
@@ -73,6 +76,29 @@ bool dmm_sock_tracked(struct sock *sk)
 	return tracked;
 }
 
+int dmm_sock_state(struct sock *sk)
+{
+	struct dmm_sock *ds;
+	int state = -ENOENT;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds)
+		state = READ_ONCE(ds->state);
+	rcu_read_unlock();
+	return state;
+}
+
+static void set_state(struct dmm_sock *ds, u8 state)
+{
+	struct dmm_net *dn = dmm_net(sock_net(ds->sk));
+
+	lockdep_assert_held(&ds->lock);
+	atomic_dec(&dn->held[ds->state]);
+	WRITE_ONCE(ds->state, state);
+	atomic_inc(&dn->held[state]);
+}
+
 bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
 		   struct dmm_decision *d)
 {
@@ -123,21 +149,162 @@ bool dmm_sock_set_want(struct sock *sk, const char *want)
 
 bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d)
 {
-	struct dmm_net *dn = dmm_net(sock_net(sk));
 	struct dmm_sock *ds;
 
 	rcu_read_lock();
 	ds = sock_find(sk);
 	if (ds) {
 		spin_lock_bh(&ds->lock);
-		atomic_dec(&dn->held[ds->state]);
-		ds->state = DMM_SOCK_LISTENER;
+		set_state(ds, DMM_SOCK_LISTENER);
 		ds->decision = *d;
-		atomic_inc(&dn->held[ds->state]);
 		spin_unlock_bh(&ds->lock);
 	}
 	rcu_read_unlock();
 	return ds;
+}
+
+bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
+			     const struct dmm_decision *d)
+{
+	struct dmm_sock *ds;
+	bool ok = false;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		ok = ds->state == DMM_SOCK_UNDECIDED;
+		if (ok) {
+			set_state(ds, DMM_SOCK_CONNECTING);
+			ds->connect = dmm_connect_get(c);
+			ds->decision = *d;
+		}
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ok;
+}
+
+void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d)
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		set_state(ds, DMM_SOCK_KERNEL);
+		ds->decision = *d;
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+}
+
+void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
+		       const struct dmm_decision *d)
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		set_state(ds, DMM_SOCK_CONNECTED);
+		dmm_conn_get(conn);
+		ds->conn = conn;
+		ds->decision = *d;
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+}
+
+bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)
+{
+	struct dmm_sock *ds;
+	bool ok = false;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		ok = !ds->listener && ds->state == DMM_SOCK_LISTENER;
+		if (ok)
+			ds->listener = dmm_listener_get(l);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ok;
+}
+
+struct dmm_conn *dmm_sock_conn(struct sock *sk)
+{
+	struct dmm_conn *conn = NULL;
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds && READ_ONCE(ds->conn)) {
+		spin_lock_bh(&ds->lock);
+		conn = ds->conn;
+		if (conn)
+			dmm_conn_get(conn);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return conn;
+}
+
+struct dmm_connect *dmm_sock_connect(struct sock *sk)
+{
+	struct dmm_connect *c = NULL;
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		if (ds->connect)
+			c = dmm_connect_get(ds->connect);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return c;
+}
+
+struct dmm_listener *dmm_sock_listener(struct sock *sk)
+{
+	struct dmm_listener *l = NULL;
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		if (ds->listener)
+			l = dmm_listener_get(ds->listener);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return l;
+}
+
+void dmm_sock_detach(struct sock *sk, struct dmm_sock_refs *refs)
+{
+	struct dmm_sock *ds;
+
+	memset(refs, 0, sizeof(*refs));
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		swap(refs->connect, ds->connect);
+		swap(refs->conn, ds->conn);
+		swap(refs->listener, ds->listener);
+		set_state(ds, DMM_SOCK_UNDECIDED);
+		memset(&ds->decision, 0, sizeof(ds->decision));
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
 }
 
 int dmm_sock_walk(const struct net *net, unsigned int *skip,

@@ -21,6 +21,9 @@
 
 #include "decide.h"
 
+struct dmm_conn;
+struct dmm_connect;
+struct dmm_listener;
 struct sock;
 
 /**
@@ -31,7 +34,10 @@ struct sock;
  * @lock:	guards the fields below
  * @state:	enum dmm_sock_state
  * @want:	stack that the application asked for, "" for none
- * @decision:	of a listener
+ * @decision:	of a listener, and of one that a user stack serves
+ * @connect:	of DMM_SOCK_CONNECTING and what it became; a reference
+ * @conn:	of DMM_SOCK_CONNECTED; a reference
+ * @listener:	of a listener that user stacks may serve; a reference
  * @rcu:	for freeing
  */
 struct dmm_sock {
@@ -41,7 +47,22 @@ struct dmm_sock {
 	u8 state;
 	char want[DMM_NAME_MAX];
 	struct dmm_decision decision;
+	struct dmm_connect *connect;
+	struct dmm_conn *conn;
+	struct dmm_listener *listener;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct dmm_sock_refs - what a socket had of user stacks
+ * @connect:	a reference, or NULL
+ * @conn:	likewise
+ * @listener:	likewise
+ */
+struct dmm_sock_refs {
+	struct dmm_connect *connect;
+	struct dmm_conn *conn;
+	struct dmm_listener *listener;
 };
 
 int dmm_sock_track(struct sock *sk);
@@ -54,6 +75,26 @@ bool dmm_sock_set_want(struct sock *sk, const char *want);
 bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d);
 bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
 		   struct dmm_decision *d);
+/* enum dmm_sock_state */
+int dmm_sock_state(struct sock *sk);
+
+/*
+ * What a user stack makes of it.  The socket gets references of its own;
+ * dmm_sock_set_connecting() says whether it was undecided, and
+ * dmm_sock_set_listener() whether it had none.
+ */
+bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
+			     const struct dmm_decision *d);
+void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d);
+void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
+		       const struct dmm_decision *d);
+bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l);
+/* With a reference, or NULL. */
+struct dmm_conn *dmm_sock_conn(struct sock *sk);
+struct dmm_connect *dmm_sock_connect(struct sock *sk);
+struct dmm_listener *dmm_sock_listener(struct sock *sk);
+/* Undecided again; what it had is the caller's. */
+void dmm_sock_detach(struct sock *sk, struct dmm_sock_refs *refs);
 
 /*
  * Call @fn on the tracked sockets of a namespace, with a reference to the

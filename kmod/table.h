@@ -236,6 +236,7 @@ enum { DMM_SRC, DMM_DST };
  * @hits:	decisions that it made
  * @cell:	the cell that it is in
  * @per_remote:	in dmm_policy
+ * @user_stacks: in dmm_policy
  * @by_rank:	in dmm_policy
  * @in_tuple:	in its tuple, by rank
  */
@@ -271,32 +272,46 @@ struct dmm_rule {
 
 	struct dmm_cell *cell;
 	struct list_head per_remote;
+	struct list_head user_stacks;
 	struct rb_node by_rank;
 	struct rb_node in_tuple;
 };
 
 /*
- * The words of a flow as the classifier hashes it.  A rule's cgroup counts in
- * the word of its depth, where a flow has the hash of its path down to there.
+ * The words of a flow as the classifier hashes it: by twos, from the first.  So
+ * what is often used together, and the last word of an address, which is all of
+ * IPv4's, have one pair.  A rule's cgroup counts in the word of its depth, where
+ * a flow has the hash of its path down to there.
  */
 enum {
-	DMM_W_FLAGS,
-	DMM_W_SRC,
-	DMM_W_DST = DMM_W_SRC + 4,
-	DMM_W_PORTS = DMM_W_DST + 4,
 	DMM_W_MARK,
+	DMM_W_DST,
+	DMM_W_FLAGS = DMM_W_DST + 4,
+
+	DMM_W_PORTS,
 	DMM_W_UID,
+
 	DMM_W_GID,
-	DMM_W_SRC_ZONE,
+	DMM_W_SRC,
+	DMM_W_SRC_ZONE = DMM_W_SRC + 4,
+
 	DMM_W_DST_ZONE,
 	DMM_W_DEV,
+
 	DMM_W_COMM,
 	DMM_W_CGROUP,
-	DMM_WORDS = DMM_W_CGROUP + DMM_CGROUP_LEVELS
+	DMM_WORDS = ALIGN(DMM_W_CGROUP + DMM_CGROUP_LEVELS, 2)
 };
 
-/* Words that one rule can use: one depth of cgroup. */
-#define DMM_KEY_WORDS	(DMM_W_CGROUP + 1)
+/**
+ * struct dmm_ranked - a tuple in a view
+ * @best:	rank of its first rule
+ * @tuple:	the tuple
+ */
+struct dmm_ranked {
+	u64 best;
+	const struct dmm_tuple *tuple;
+};
 
 /**
  * struct dmm_view - one generation, as readers enter it; immutable
@@ -306,13 +321,15 @@ enum {
  * @keys:	keys that some rule uses, bits by enum dmm_key_id
  * @levels:	depths of cgroup that some rule uses, bit 0 is depth 1
  * @prefixes:	of the zones
- * @per_remote:	see dmm_policy
+ * @cells:	see dmm_policy
+ * @per_remote:	likewise
+ * @user_stacks: likewise
  * @nr_len4:	lengths of zone prefixes that there are, AF_INET
  * @nr_len6:	and AF_INET6
  * @len4:	these lengths, longest first
  * @len6:	likewise
  * @nr_tuples:	tuples that have rules
- * @tuple:	them, with the rank of their first rule, by that
+ * @tuple:	them, by the rank of their first rule
  */
 struct dmm_view {
 	struct rcu_head rcu;
@@ -321,16 +338,15 @@ struct dmm_view {
 	u32 keys;
 	u32 levels;
 	struct rhltable *prefixes;
+	const struct dmm_cells *cells;
 	struct list_head *per_remote;
+	struct list_head *user_stacks;
 	u8 nr_len4;
 	u8 nr_len6;
 	u8 len4[32 + 1];
 	u8 len6[128 + 1];
 	u32 nr_tuples;
-	struct {
-		u64 best;
-		struct dmm_tuple *tuple;
-	} tuple[];
+	struct dmm_ranked tuple[];
 };
 
 /**
@@ -345,7 +361,7 @@ struct dmm_lookup {
 	struct dmm_flow *flow;
 	const struct dmm_view *view;
 	const char *cgroup;
-	u32 word[DMM_WORDS];
+	u32 word[DMM_WORDS] __aligned(8);
 	char path[DMM_CGROUP_MAX];
 };
 
@@ -511,6 +527,9 @@ extern const struct dmm_obj_ops dmm_rule_ops;
 
 /* classify.c */
 
+int dmm_classify_init(struct dmm_policy *p);
+/* When all rules are gone, and with them all readers. */
+void dmm_classify_exit(struct dmm_policy *p);
 int dmm_classify_link(struct dmm_policy *p, struct dmm_rule *rule,
 		      struct netlink_ext_ack *extack);
 void dmm_classify_count(struct dmm_policy *p, struct dmm_rule *rule, int n);

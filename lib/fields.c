@@ -45,6 +45,7 @@ static const char *const states[] = {
 	[DMM_SOCK_LISTENER] = "listener",
 	[DMM_SOCK_CONNECTING] = "connecting",
 	[DMM_SOCK_CONNECTED] = "connected",
+	[DMM_SOCK_KERNEL] = "kernel",
 };
 
 static const char *const healths[] = {

@@ -610,25 +610,30 @@ static const struct dmm_keyword explain_keys[] = {
 
 #undef KEY
 
+/* Most often keys come in the order of their table: look behind @last first. */
 static const struct dmm_keyword *find(const struct dmm_token *t, const struct dmm_keyword *table,
-				      unsigned int nr)
+				      unsigned int nr, const struct dmm_keyword *last)
 {
+	const struct dmm_keyword *k = last;
+
 	if (t->type != DMM_TOK_WORD)
 		return NULL;
-	for (unsigned int i = 0; i < nr; i++)
-		if (table[i].word[0] == t->s[0] && strlen(table[i].word) == t->len &&
-		    !memcmp(table[i].word, t->s, t->len))
-			return &table[i];
+	do {
+		if (++k == table + nr)
+			k = table;
+		if (dmm_token_is(t, k->word))
+			return k;
+	} while (k != last);
 	return NULL;
 }
 
 int dmm_keys_parse(struct dmm_parser *p, const struct dmm_keyword *table, unsigned int nr,
 		   void *obj)
 {
-	const struct dmm_keyword *k;
+	const struct dmm_keyword *k = table + nr - 1;
 	int err;
 
-	while ((k = find(&p->tok, table, nr))) {
+	while ((k = find(&p->tok, table, nr, k))) {
 		uint64_t bits = DMM_HAS(k->attr) | (k->alt ? DMM_HAS(k->alt) : 0);
 
 		if (k->parse != key_addr && dmm_has(obj) & bits)

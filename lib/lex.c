@@ -9,6 +9,9 @@
 #include "internal.h"
 #include "lex.h"
 
+/* What is rare is kept apart, for all else to need few registers. */
+#define COLD	__attribute__((cold, noinline))
+
 enum { ORDINARY, BACKSLASH, BLANK, SPECIAL, INVALID };
 
 /* A table: most of the time that loading a file takes goes into this question. */
@@ -46,32 +49,43 @@ static bool is_continuation(const char *p, const char *end)
 	return end - p >= 2 && p[0] == '\\' && p[1] == '\n';
 }
 
+static const char *skip_class(const char *p, const char *end, int class)
+{
+	while (p < end && class_of(*p) == class)
+		p++;
+	return p;
+}
+
+/* Comments and line ends behind a backslash count as blanks. */
+static COLD bool skip_more(struct dmm_lexer *lex)
+{
+	if (*lex->p == '#') {
+		while (lex->p < lex->end && *lex->p != '\n')
+			lex->p++;
+		return true;
+	}
+	if (!is_continuation(lex->p, lex->end))
+		return false;
+	lex->p += 2;
+	newline(lex);
+	return true;
+}
+
 static void skip_blanks(struct dmm_lexer *lex)
 {
-	while (lex->p < lex->end) {
-		if (class_of(*lex->p) == BLANK) {
-			lex->p++;
-		} else if (*lex->p == '#') {
-			while (lex->p < lex->end && *lex->p != '\n')
-				lex->p++;
-		} else if (is_continuation(lex->p, lex->end)) {
-			lex->p += 2;
-			newline(lex);
-		} else {
-			return;
-		}
-	}
+	do
+		lex->p = skip_class(lex->p, lex->end, BLANK);
+	while (lex->p < lex->end && (*lex->p == '#' || *lex->p == '\\') && skip_more(lex));
 }
 
 static const char *word_end(const char *p, const char *end)
 {
-	for (; p < end; p++) {
-		int class = class_of(*p);
-
-		if (class != ORDINARY && (class != BACKSLASH || is_continuation(p, end)))
-			break;
+	for (;;) {
+		p = skip_class(p, end, ORDINARY);
+		if (p == end || class_of(*p) != BACKSLASH || is_continuation(p, end))
+			return p;
+		p++;
 	}
-	return p;
 }
 
 static void lex_word(struct dmm_lexer *lex, struct dmm_token *t)
@@ -125,14 +139,14 @@ static bool unescape(char *s, size_t *len)
 	return true;
 }
 
-static void bad(struct dmm_token *t, const char *why)
+static COLD void bad(struct dmm_token *t, const char *why)
 {
 	t->type = DMM_TOK_BAD;
 	t->s = why;
 	t->len = strlen(why);
 }
 
-static void lex_string(struct dmm_lexer *lex, struct dmm_token *t, struct dmm_arena *arena)
+static COLD void lex_string(struct dmm_lexer *lex, struct dmm_token *t, struct dmm_arena *arena)
 {
 	const char *from = ++lex->p;
 	bool escapes = false;
@@ -159,48 +173,53 @@ static void lex_string(struct dmm_lexer *lex, struct dmm_token *t, struct dmm_ar
 	t->s = copy;
 }
 
-struct dmm_token dmm_lex_next(struct dmm_lexer *lex, struct dmm_arena *arena)
+static void lex_special(struct dmm_lexer *lex, struct dmm_token *t, struct dmm_arena *arena)
 {
-	struct dmm_token t = { .type = DMM_TOK_END };
-
-	skip_blanks(lex);
-	t.loc = (struct dmm_loc){ lex->file, lex->line, lex->p - lex->bol + 1 };
-	t.s = lex->p;
-	if (lex->p == lex->end)
-		return t;
-	t.len = 1;
 	switch (*lex->p) {
 	case '\n':
-		t.type = DMM_TOK_EOL;
+		t->type = DMM_TOK_EOL;
 		lex->p++;
 		newline(lex);
-		break;
+		return;
 	case ';':
-		t.type = DMM_TOK_EOL;
-		lex->p++;
+		t->type = DMM_TOK_EOL;
 		break;
 	case '{':
-		t.type = DMM_TOK_OPEN;
-		lex->p++;
+		t->type = DMM_TOK_OPEN;
 		break;
 	case '}':
-		t.type = DMM_TOK_CLOSE;
-		lex->p++;
+		t->type = DMM_TOK_CLOSE;
 		break;
 	case ',':
-		t.type = DMM_TOK_COMMA;
-		lex->p++;
-		break;
-	case '"':
-		lex_string(lex, &t, arena);
+		t->type = DMM_TOK_COMMA;
 		break;
 	default:
-		if (class_of(*lex->p) == INVALID)
-			bad(&t, "unexpected control character");
-		else
-			lex_word(lex, &t);
+		lex_string(lex, t, arena);
+		return;
 	}
-	return t;
+	lex->p++;
+}
+
+void dmm_lex_next(struct dmm_lexer *lex, struct dmm_arena *arena, struct dmm_token *t)
+{
+	skip_blanks(lex);
+	t->loc = (struct dmm_loc){ lex->file, lex->line, lex->p - lex->bol + 1 };
+	t->s = lex->p;
+	t->len = 0;
+	t->type = DMM_TOK_END;
+	if (lex->p == lex->end)
+		return;
+	switch (class_of(*lex->p)) {
+	case SPECIAL:
+		t->len = 1;
+		lex_special(lex, t, arena);
+		break;
+	case INVALID:
+		bad(t, "unexpected control character");
+		break;
+	default:
+		lex_word(lex, t);
+	}
 }
 
 bool dmm_lex_is_word(const char *word, size_t len)

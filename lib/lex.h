@@ -39,7 +39,7 @@ void dmm_lex_init(struct dmm_lexer *lex, const char *file, unsigned int line,
 		  const char *text, size_t len);
 
 /* The next token; strings with escapes are put into @arena. */
-struct dmm_token dmm_lex_next(struct dmm_lexer *lex, struct dmm_arena *arena);
+void dmm_lex_next(struct dmm_lexer *lex, struct dmm_arena *arena, struct dmm_token *t);
 
 /* Does @word lex as one plain word? */
 bool dmm_lex_is_word(const char *word, size_t len);

@@ -84,17 +84,6 @@ int dmm_parse_error(struct dmm_parser *p, const char *fmt, ...)
 			     t->len < 64 ? (int)t->len : 64, t->s, why);
 }
 
-bool dmm_parse_at_word(const struct dmm_parser *p)
-{
-	return p->tok.type == DMM_TOK_WORD || p->tok.type == DMM_TOK_STRING;
-}
-
-bool dmm_parse_at(const struct dmm_parser *p, const char *word)
-{
-	return p->tok.type == DMM_TOK_WORD && p->tok.len == strlen(word) &&
-	       !memcmp(p->tok.s, word, p->tok.len);
-}
-
 void *dmm_parse_list_slot(struct dmm_parser *p, uint32_t i, size_t size)
 {
 	size_t need = (i + (size_t)1) * size;
@@ -144,13 +133,13 @@ void dmm_parse_next(struct dmm_parser *p)
 {
 	for (;;) {
 		if (p->in_var) {
-			p->tok = dmm_lex_next(&p->var, &p->scratch);
+			dmm_lex_next(&p->var, &p->scratch, &p->tok);
 			p->tok.loc = p->var_loc;
 			if (p->tok.type != DMM_TOK_END)
 				return;
 			p->in_var = false;
 		}
-		p->tok = dmm_lex_next(p->lex, &p->scratch);
+		dmm_lex_next(p->lex, &p->scratch, &p->tok);
 		if (p->tok.type != DMM_TOK_VAR)
 			return;
 		expand(p);

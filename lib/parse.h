@@ -3,6 +3,8 @@
 #ifndef DMM_PARSE_H
 #define DMM_PARSE_H
 
+#include <string.h>
+
 #include <dmm/policy.h>
 
 #include "internal.h"
@@ -59,8 +61,22 @@ void dmm_parse_next(struct dmm_parser *p);
 int dmm_parse_error(struct dmm_parser *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-bool dmm_parse_at_word(const struct dmm_parser *p);
-bool dmm_parse_at(const struct dmm_parser *p, const char *word);
+static inline bool dmm_parse_at_word(const struct dmm_parser *p)
+{
+	return p->tok.type == DMM_TOK_WORD || p->tok.type == DMM_TOK_STRING;
+}
+
+/* Inline, for mostly the first character tells. */
+static inline bool dmm_token_is(const struct dmm_token *t, const char *word)
+{
+	return t->type == DMM_TOK_WORD && t->s[0] == word[0] && t->len == strlen(word) &&
+	       !memcmp(t->s, word, t->len);
+}
+
+static inline bool dmm_parse_at(const struct dmm_parser *p, const char *word)
+{
+	return dmm_token_is(&p->tok, word);
+}
 
 /* Element @i of the list in the making; NULL without memory. */
 void *dmm_parse_list_slot(struct dmm_parser *p, uint32_t i, size_t size);

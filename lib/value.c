@@ -10,10 +10,12 @@
 
 #include "internal.h"
 
-static int digit(char c)
+static unsigned int digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
+	unsigned int d = (unsigned char)c - '0';
+
+	if (d <= 9)
+		return d;
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
 	if (c >= 'A' && c <= 'F')
@@ -53,17 +55,40 @@ static unsigned int addr_bits(unsigned int family)
 	return family == AF_INET ? 32 : 128;
 }
 
+/* As inet_pton() has it: four numbers without leading zeros; returns what is behind, or NULL. */
+static const char *inet_parse(const char *s, const char *end, uint8_t *addr)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned int n, d;
+
+		if (i && (s == end || *s++ != '.'))
+			return NULL;
+		if (s == end || (n = digit(*s++)) > 9)
+			return NULL;
+		for (; s < end && n && n <= 255 && (d = digit(*s)) <= 9; s++)
+			n = n * 10 + d;
+		if (n > 255)
+			return NULL;
+		addr[i] = n;
+	}
+	return s;
+}
+
 /* An address becomes a prefix of its full length. */
 static int addr_parse(const char *s, size_t len, struct dmm_prefix *p)
 {
 	char text[INET6_ADDRSTRLEN];
 
 	memset(p, 0, sizeof(*p));
+	p->family = AF_INET;
+	p->len = addr_bits(p->family);
+	if (inet_parse(s, s + len, p->addr) == s + len)
+		return 0;
 	if (len >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s, len);
 	text[len] = '\0';
-	p->family = memchr(s, ':', len) ? AF_INET6 : AF_INET;
+	p->family = AF_INET6;
 	p->len = addr_bits(p->family);
 	return inet_pton(p->family, text, p->addr) == 1 ? 0 : -EINVAL;
 }

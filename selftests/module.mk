@@ -13,3 +13,7 @@ $(ksft_vm) $(ksft_host) $(ksft_bin): override CPPFLAGS += -Iselftests
 ksft_policy := $(filter %/test_policy_lang %/test_policy_table,$(ksft_host))
 $(ksft_policy): $B/lib/libdmm.a
 $(ksft_policy): LDLIBS = $(NL_LIBS)
+
+ksft_stack := $(filter $B/selftests/host/test_stack%,$(ksft_host))
+$(ksft_stack): $B/lib/libdmm-stack-peer.a $B/lib/libdmm-stack.a
+$(ksft_stack): LDLIBS = -pthread

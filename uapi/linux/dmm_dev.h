@@ -88,7 +88,7 @@
  * @nr_conns:	connections and listeners that the instance can have at a time,
  *		up to DMM_CONNS_MAX; 0 means as many as the arena has room for
  * @arena_fd:	file that is mapped at @arena_addr from its beginning (memfd);
- *		the kernel keeps it for a successor (DMM_IOC_ARENA).  -1: none
+ *		the kernel keeps it for a successor (DMM_IOC_TAKEOVER).  -1: none
  * @arena_addr:	address of the arena in the caller, aligned to its page size
  * @arena_len:	its bytes, a multiple of the page size; counts against
  *		RLIMIT_MEMLOCK unless the caller has CAP_IPC_LOCK
@@ -199,7 +199,7 @@ struct dmm_address {
  * queues and arena, and hears of each listener, socket and connection once
  * more: CONNECT, LISTEN and BIND for those that are not answered yet, RESUME
  * for the others.  Down events that nobody took before are dropped, for these
- * tell all.  Paired connections do not concern it.  Enters of those who have
+ * tell all; SHUTDOWN and CLOSE are told again.  Paired connections do not concern it.  Enters of those who have
  * opened the file before fail with ESTALE from now on.
  *
  * Errors: ENXIO, EIO.
@@ -227,8 +227,10 @@ struct dmm_takeover {
  *
  * The kernel allocates pieces: it moves a tx ring by itself, and puts a larger
  * piece for an rx ring into the free place and says RX_SPACE; the stack then
- * moves when it next produces.  The kernel takes the old piece back when the
- * consumer has passed "start"; until then there is no further one.
+ * moves when it next produces.  The kernel takes the old piece of a tx ring back
+ * when the tail is beyond "start", or when nothing was produced behind it, and
+ * that of an rx ring when it has read all that is in it; until then there is no
+ * further one.  "size" is written last (release), and read first (acquire).
  *
  * A stack that transmits straight from the ring moves the tail when the peer
  * has acknowledged: it is the send buffer.
@@ -428,8 +430,8 @@ struct dmm_datagram {
  * @reserved:	zero
  * @netns:	number of the namespace among those that the instance serves; 0
  *		is its own
- * @page:	number of the connection's struct dmm_page: DMM_PAGE_SIZE times
- *		this is its offset in the arena
+ * @page:	number of the connection's struct dmm_page, never 0:
+ *		DMM_PAGE_SIZE times this is its offset in the arena
  * @token:	of INCOMING: the stack's own name for the connection; of PAIR:
  *		the listener
  */
@@ -544,15 +546,18 @@ struct dmm_event {
  *		The stack forgets conn.  Needs DMM_FEAT_PAIR.
  * RX_DATA	The rx ring has data, after the kernel asked (wants_data).
  * RX_FULL	The rx ring has no room for what is there: a larger piece is
- *		wanted.  RX_SPACE follows, sooner or later.
+ *		wanted, of at least value bytes if that is not 0.  RX_SPACE
+ *		follows, sooner or later.
  * TX_SPACE	The tx ring has room, after the kernel asked (wants_space).
  * EOF		The peer sends no more: nothing comes behind the rx ring's head.
  * ERROR	value is a negative errno.  As the answer to CONNECT, LISTEN or
  *		BIND: it failed, and conn is forgotten by both.  Later: the
  *		connection is broken (-ECONNRESET, -ETIMEDOUT ...); CLOSE
- *		follows when the application has closed its socket.
+ *		follows when the application has closed its socket.  A datagram
+ *		socket has the error once (-ECONNREFUSED ...), and goes on.
  * CLOSED	The answer to CLOSE: the stack has forgotten conn; page and
- *		pieces are the kernel's again.
+ *		pieces are the kernel's again.  An ERROR or PAIR that crosses a
+ *		CLOSE says the same.
  */
 #define DMM_EV_CONNECTED	33
 #define DMM_EV_LISTENING	34

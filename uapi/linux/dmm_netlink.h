@@ -80,14 +80,17 @@ enum dmm_reason {
 
 /**
  * enum dmm_sock_state - State of a socket that DMM still holds.
- * @DMM_SOCK_CONNECTING: User stacks are asked to connect.
+ * @DMM_SOCK_CONNECTING: User stacks have been asked to connect it.
  * @DMM_SOCK_CONNECTED: A user stack serves it.
+ * @DMM_SOCK_KERNEL: The kernel's stack is connecting it after user stacks did
+ *   not; handed over by the next call.
  */
 enum dmm_sock_state {
 	DMM_SOCK_UNDECIDED,
 	DMM_SOCK_LISTENER,
 	DMM_SOCK_CONNECTING,
 	DMM_SOCK_CONNECTED,
+	DMM_SOCK_KERNEL,
 
 	/* private: */
 	__DMM_SOCK_MAX,

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "arena.h"
+
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/genalloc.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <uapi/linux/dmm_dev.h>
+
+/* gen_pool_alloc() says 0 for "none", so what it hands out starts above. */
+#define POOL_BASE	(1UL << 20)
+
+/* Pages at a time: a signal is noticed in between. */
+#define PIN_BATCH	1024UL
+
+/* Like AF_XDP and io_uring: the user's limit, which outlives the process. */
+static int account(struct dmm_arena *a)
+{
+	unsigned long limit, old, new;
+
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+	a->user = get_uid(current_user());
+	limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	do {
+		old = atomic_long_read(&a->user->locked_vm);
+		new = old + a->nr_pages;
+		if (new > limit) {
+			free_uid(a->user);
+			a->user = NULL;
+			return -ENOMEM;
+		}
+	} while (atomic_long_cmpxchg(&a->user->locked_vm, old, new) != old);
+	return 0;
+}
+
+static void unaccount(struct dmm_arena *a)
+{
+	if (!a->user)
+		return;
+	atomic_long_sub(a->nr_pages, &a->user->locked_vm);
+	free_uid(a->user);
+}
+
+static int pin(struct dmm_arena *a, unsigned long addr)
+{
+	unsigned long nr;
+	int got;
+
+	while (a->nr_pinned < a->nr_pages) {
+		nr = min(a->nr_pages - a->nr_pinned, PIN_BATCH);
+		got = pin_user_pages_fast(addr + (a->nr_pinned << PAGE_SHIFT), nr,
+					  FOLL_WRITE | FOLL_LONGTERM,
+					  a->pages + a->nr_pinned);
+		if (got <= 0)
+			return got ?: -EFAULT;
+		a->nr_pinned += got;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int make_pool(struct dmm_arena *a)
+{
+	a->pool = gen_pool_create(ilog2(DMM_PAGE_SIZE), NUMA_NO_NODE);
+	if (!a->pool)
+		return -ENOMEM;
+	/* Page 0 is nobody's: events say 0 for none. */
+	return gen_pool_add(a->pool, POOL_BASE + DMM_PAGE_SIZE,
+			    (a->nr_pages << PAGE_SHIFT) - DMM_PAGE_SIZE, NUMA_NO_NODE);
+}
+
+int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)
+{
+	int err;
+
+	a->nr_pages = reg->arena_len >> PAGE_SHIFT;
+	err = account(a);
+	if (err) {
+		a->nr_pages = 0;
+		return err;
+	}
+	a->pages = kvcalloc(a->nr_pages, sizeof(*a->pages), GFP_KERNEL_ACCOUNT);
+	if (!a->pages) {
+		err = -ENOMEM;
+		goto out;
+	}
+	if (reg->arena_fd >= 0) {
+		a->file = fget(reg->arena_fd);
+		if (!a->file) {
+			err = -EBADF;
+			goto out;
+		}
+	}
+	err = pin(a, reg->arena_addr);
+	if (!err)
+		err = make_pool(a);
+out:
+	if (err)
+		dmm_arena_exit(a);
+	return err;
+}
+
+void dmm_arena_exit(struct dmm_arena *a)
+{
+	if (a->pool)
+		gen_pool_destroy(a->pool);
+	if (a->nr_pinned)
+		unpin_user_pages_dirty_lock(a->pages, a->nr_pinned, true);
+	if (a->file)
+		fput(a->file);
+	kvfree(a->pages);
+	unaccount(a);
+	memset(a, 0, sizeof(*a));
+}
+
+bool dmm_arena_alloc(struct dmm_arena *a, u32 size, u64 *offset)
+{
+	unsigned long addr = gen_pool_alloc(a->pool, size);
+
+	if (!addr)
+		return false;
+	*offset = addr - POOL_BASE;
+	return true;
+}
+
+void dmm_arena_free(struct dmm_arena *a, u64 offset, u32 size)
+{
+	gen_pool_free(a->pool, POOL_BASE + offset, size);
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "conn.h"
+
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "connect.h"
+#include "instance.h"
+#include "listener.h"
+#include "options.h"
+
+/* Making. */
+
+static u32 ring_max(const struct sock *sk, bool tx, u32 fallback)
+{
+	u8 lock = tx ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK;
+	int size;
+
+	if (!sk || !(sk->sk_userlocks & lock))
+		return fallback;
+	/* setsockopt() doubled what the application asked for. */
+	size = READ_ONCE(*(tx ? &sk->sk_sndbuf : &sk->sk_rcvbuf)) / 2;
+	return roundup_pow_of_two(clamp_t(u32, size, DMM_PAGE_SIZE, DMM_RING_MAX));
+}
+
+static int init_ring(struct dmm_conn *conn, bool rx, u32 max)
+{
+	struct dmm_instance *inst = conn->inst;
+	struct dmm_bytes *b = &conn->rings->ring[rx];
+	struct dmm_ring *shared = rx ? &conn->page->rx : &conn->page->tx;
+	u64 at = (u64)conn->page_nr * DMM_PAGE_SIZE;
+	u32 size;
+
+	if (inst->reg.features & DMM_FEAT_GROW) {
+		at += rx ? offsetof(struct dmm_page, rx_bytes) :
+			   offsetof(struct dmm_page, tx_bytes);
+		size = rx ? sizeof(conn->page->rx_bytes) : sizeof(conn->page->tx_bytes);
+		dmm_bytes_init(b, &inst->arena, shared, at, size, true);
+		b->max = max(size, max);
+		return 0;
+	}
+	if (!dmm_arena_alloc(&inst->arena, max, &at))
+		return -ENOBUFS;
+	dmm_bytes_init(b, &inst->arena, shared, at, max, false);
+	return 0;
+}
+
+static int init_memory(struct dmm_conn *conn, const struct sock *sk)
+{
+	struct dmm_instance *inst = conn->inst;
+	u64 at;
+	int err;
+
+	conn->rings = kzalloc(sizeof(*conn->rings), GFP_KERNEL_ACCOUNT);
+	if (!conn->rings)
+		return -ENOMEM;
+	refcount_set(&conn->rings->ref, 1);
+	conn->tx = &conn->rings->ring[0];
+	conn->rx = &conn->rings->ring[1];
+	if (!dmm_arena_alloc(&inst->arena, DMM_PAGE_SIZE, &at))
+		return -ENOBUFS;
+	conn->page = dmm_arena_at(&inst->arena, at);
+	conn->page_nr = at / DMM_PAGE_SIZE;
+	memset(conn->page, 0, offsetof(struct dmm_page, tx_bytes));
+	if (conn->kind == DMM_CONN_LISTENER)
+		return 0;
+	err = init_ring(conn, false, ring_max(sk, true, inst->reg.sndbuf));
+	return err ?: init_ring(conn, true, ring_max(sk, false, inst->reg.rcvbuf));
+}
+
+/* Take a place in the instance's table, which gets a reference. */
+static int enter_table(struct dmm_conn *conn)
+{
+	struct dmm_instance *inst = conn->inst;
+	int index = ida_alloc_max(&inst->indices, inst->reg.nr_conns - 1,
+				  GFP_KERNEL_ACCOUNT);
+	u32 nr;
+
+	if (index < 0)
+		return index == -ENOSPC ? -EMFILE : index;
+	do {
+		nr = atomic_inc_return(&inst->last_conn);
+	} while (!nr);
+	conn->id = (u64)nr << 32 | index;
+	dmm_conn_get(conn);
+	rcu_assign_pointer(inst->conns[index], conn);
+	atomic_inc(conn->kind == DMM_CONN_LISTENER ? &inst->nr_listeners : &inst->nr_live);
+	/* Either the dying instance sees it in the table, or we see that it dies. */
+	smp_mb();
+	return READ_ONCE(inst->dead) ? -ESHUTDOWN : 0;
+}
+
+void dmm_conn_leave(struct dmm_conn *conn)
+{
+	struct dmm_instance *inst = conn->inst;
+	u32 index = (u32)conn->id;
+
+	lockdep_assert_held(&conn->lock);
+	conn->state = DMM_CONN_GONE;
+	rcu_assign_pointer(inst->conns[index], NULL);
+	ida_free(&inst->indices, index);
+	atomic_dec(conn->kind == DMM_CONN_LISTENER ? &inst->nr_listeners : &inst->nr_live);
+	dmm_queue_drop(conn);
+	/* The caller has a reference of its own. */
+	dmm_conn_put(conn);
+}
+
+static struct dmm_queue *choose_queue(struct dmm_instance *inst)
+{
+	u32 nr = atomic_inc_return(&inst->next_queue);
+
+	return &inst->queues[nr % inst->reg.nr_queues];
+}
+
+struct dmm_conn *dmm_conn_make(struct dmm_instance *inst, struct dmm_queue *q, u8 kind,
+			       const struct dmm_open *open, u32 netns)
+{
+	struct dmm_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+
+	if (!conn)
+		return NULL;
+	refcount_set(&conn->ref, 1);
+	refcount_inc(&inst->ref);
+	conn->inst = inst;
+	conn->queue = q ?: choose_queue(inst);
+	conn->kind = kind;
+	conn->open = *open;
+	conn->netns = netns;
+	spin_lock_init(&conn->lock);
+	INIT_LIST_HEAD(&conn->link);
+	INIT_LIST_HEAD(&conn->held);
+	return conn;
+}
+
+void dmm_conn_forget(struct dmm_conn *conn)
+{
+	spin_lock(&conn->lock);
+	if (conn->state != DMM_CONN_GONE)
+		dmm_conn_leave(conn);
+	spin_unlock(&conn->lock);
+}
+
+int dmm_conn_publish(struct dmm_conn *conn)
+{
+	int err = enter_table(conn);
+
+	if (err == -ESHUTDOWN)
+		dmm_conn_forget(conn);
+	return err;
+}
+
+struct dmm_conn *dmm_conn_new(struct dmm_instance *inst, struct dmm_queue *q, u8 kind,
+			      const struct dmm_open *open, u32 netns,
+			      const struct sock *sk)
+{
+	struct dmm_conn *conn = dmm_conn_make(inst, q, kind, open, netns);
+	int err;
+
+	if (!conn)
+		return ERR_PTR(-ENOMEM);
+	err = init_memory(conn, sk);
+	if (err) {
+		dmm_conn_put(conn);
+		return ERR_PTR(err);
+	}
+	if (sk)
+		dmm_options_describe(sk, &conn->page->options);
+	return conn;
+}
+
+/* Unmaking. */
+
+void dmm_rings_put(struct dmm_rings *rings)
+{
+	if (!rings || !refcount_dec_and_test(&rings->ref))
+		return;
+	dmm_bytes_exit(&rings->ring[0]);
+	dmm_bytes_exit(&rings->ring[1]);
+	kfree(rings);
+}
+
+void dmm_conn_free_page(struct dmm_conn *conn)
+{
+	if (!conn->page)
+		return;
+	dmm_arena_free(&conn->inst->arena, (u64)conn->page_nr * DMM_PAGE_SIZE,
+		       DMM_PAGE_SIZE);
+	conn->page = NULL;
+}
+
+void dmm_conn_put(struct dmm_conn *conn)
+{
+	if (!refcount_dec_and_test(&conn->ref))
+		return;
+	dmm_rings_put(conn->rings);
+	dmm_conn_free_page(conn);
+	if (conn->peer)
+		dmm_conn_put(conn->peer);
+	if (conn->connect)
+		dmm_connect_put(conn->connect);
+	if (conn->listener)
+		dmm_listener_put(conn->listener);
+	dmm_instance_put(conn->inst);
+	kfree_rcu(conn, rcu);
+}
+
+/* What the socket sees. */
+
+static void socket_broken(struct dmm_conn *conn, struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_err, -conn->err);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	sk_error_report(sk);
+	sk->sk_state_change(sk);
+}
+
+static void socket_eof(struct sock *sk)
+{
+	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | RCV_SHUTDOWN);
+	sk->sk_state_change(sk);
+	sk_wake_async(sk, SOCK_WAKE_WAITD, POLL_IN);
+}
+
+void dmm_conn_fail(struct dmm_conn *conn, int err)
+{
+	lockdep_assert_held(&conn->lock);
+	if (conn->err)
+		return;
+	conn->err = err;
+	conn->eof = true;
+	if (conn->sk)
+		socket_broken(conn, conn->sk);
+}
+
+void dmm_conn_eof(struct dmm_conn *conn)
+{
+	lockdep_assert_held(&conn->lock);
+	if (conn->eof)
+		return;
+	conn->eof = true;
+	if (conn->sk)
+		socket_eof(conn->sk);
+}
+
+void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk)
+{
+	spin_lock(&conn->lock);
+	conn->sk = sk;
+	if (conn->err)
+		socket_broken(conn, sk);
+	else if (conn->eof)
+		socket_eof(sk);
+	spin_unlock(&conn->lock);
+}
+
+/* Closing. */
+
+/* The other socket of a pair hears of it as it would from TCP. */
+static void close_peer(struct dmm_conn *peer, bool reset)
+{
+	spin_lock(&peer->lock);
+	peer->peer_gone = true;
+	if (reset)
+		dmm_conn_fail(peer, peer->eof ? -EPIPE : -ECONNRESET);
+	else
+		dmm_conn_eof(peer);
+	spin_unlock(&peer->lock);
+}
+
+static void close_paired(struct dmm_conn *conn, bool reset)
+{
+	struct dmm_conn *peer = conn->peer;
+
+	spin_lock(&conn->lock);
+	conn->sk = NULL;
+	conn->peer = NULL;
+	if (conn->state != DMM_CONN_GONE)
+		dmm_conn_leave(conn);
+	spin_unlock(&conn->lock);
+	close_peer(peer, reset);
+	dmm_conn_put(peer);
+}
+
+static void close_unpaired(struct dmm_conn *conn, bool reset)
+{
+	struct dmm_connect *connect;
+	bool waited;
+
+	spin_lock(&conn->lock);
+	conn->sk = NULL;
+	connect = conn->connect;
+	conn->connect = NULL;
+	waited = conn->state == DMM_CONN_WAITING;
+	if (waited) {
+		dmm_conn_leave(conn);
+	} else if (conn->state <= DMM_CONN_OPEN) {
+		conn->reset |= reset;
+		conn->state = DMM_CONN_CLOSING;
+		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
+	}
+	spin_unlock(&conn->lock);
+	if (waited)
+		dmm_listener_forget(conn->listener, conn);
+	if (connect)
+		dmm_connect_put(connect);
+}
+
+void dmm_conn_close(struct dmm_conn *conn, bool reset)
+{
+	if (conn->peer)
+		close_paired(conn, reset);
+	else
+		close_unpaired(conn, reset);
+	dmm_conn_put(conn);
+}
+
+void dmm_conn_shutdown(struct dmm_conn *conn)
+{
+	struct dmm_conn *peer = conn->peer;
+
+	if (peer) {
+		spin_lock(&peer->lock);
+		dmm_conn_eof(peer);
+		spin_unlock(&peer->lock);
+		return;
+	}
+	spin_lock(&conn->lock);
+	if (conn->state == DMM_CONN_OPEN && !conn->fin)
+		dmm_queue_post(conn, BIT(DMM_EV_SHUTDOWN));
+	conn->fin = true;
+	spin_unlock(&conn->lock);
+}
+
+void dmm_conn_violated(struct dmm_conn *conn)
+{
+	atomic64_inc(&conn->inst->stats.bad_rings);
+	spin_lock(&conn->lock);
+	dmm_conn_fail(conn, -ECONNRESET);
+	if (conn->state == DMM_CONN_OPEN) {
+		conn->reset = true;
+		conn->state = DMM_CONN_CLOSING;
+		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
+	}
+	spin_unlock(&conn->lock);
+}
+
+/* Telling the other end. */
+
+static void wake_reader(struct dmm_conn *conn)
+{
+	spin_lock(&conn->lock);
+	if (conn->sk)
+		conn->sk->sk_data_ready(conn->sk);
+	spin_unlock(&conn->lock);
+}
+
+/* Waking a writer for each byte that is taken would cost more than it brings. */
+static bool worth_waking(struct dmm_bytes *b)
+{
+	return dmm_bytes_peek_space(b) >= READ_ONCE(b->max) / 4;
+}
+
+static void wake_writer(struct dmm_conn *conn)
+{
+	struct sock *sk;
+
+	if (!worth_waking(conn->tx))
+		return;
+	spin_lock(&conn->lock);
+	sk = conn->sk;
+	if (sk && sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		sk->sk_write_space(sk);
+	spin_unlock(&conn->lock);
+}
+
+void dmm_conn_sent(struct dmm_conn *conn)
+{
+	if (conn->peer) {
+		wake_reader(conn->peer);
+		return;
+	}
+	smp_mb(); /* C */
+	if (READ_ONCE(conn->page->tx.wants_data) &&
+	    dmm_queue_taken(conn->queue, READ_ONCE(conn->tx_told)))
+		dmm_queue_post(conn, BIT(DMM_EV_TX_DATA));
+}
+
+void dmm_conn_received(struct dmm_conn *conn)
+{
+	smp_mb(); /* D */
+	if (conn->peer)
+		wake_writer(conn->peer);
+	else if (READ_ONCE(conn->page->rx.wants_space) &&
+		 dmm_queue_taken(conn->queue, READ_ONCE(conn->rx_told)))
+		dmm_queue_post(conn, BIT(DMM_EV_RX_SPACE));
+}
+
+void dmm_conn_want_data(struct dmm_conn *conn)
+{
+	if (conn->page)
+		WRITE_ONCE(conn->page->rx.wants_data, 1);
+	smp_mb(); /* C */
+}
+
+void dmm_conn_want_space(struct dmm_conn *conn)
+{
+	if (conn->page)
+		WRITE_ONCE(conn->page->tx.wants_space, 1);
+	smp_mb(); /* D */
+}
+
+void dmm_conn_options(struct dmm_conn *conn, const struct sock *sk)
+{
+	if (!conn->page)
+		return;
+	dmm_options_describe(sk, &conn->page->options);
+	spin_lock(&conn->lock);
+	if (conn->state <= DMM_CONN_OPEN)
+		dmm_queue_post(conn, BIT(DMM_EV_OPTION));
+	spin_unlock(&conn->lock);
+}
+
+/* Down events. */
+
+static u16 open_event(const struct dmm_conn *conn)
+{
+	switch (conn->kind) {
+	case DMM_CONN_LISTENER:
+		return DMM_EV_LISTEN;
+	case DMM_CONN_DATAGRAM:
+		return DMM_EV_BIND;
+	default:
+		return DMM_EV_CONNECT;
+	}
+}
+
+u32 dmm_conn_open_event(const struct dmm_conn *conn)
+{
+	return BIT(open_event(conn));
+}
+
+void dmm_conn_describe(struct dmm_conn *conn, u8 event, struct dmm_event *ev)
+{
+	ev->type = event;
+	ev->conn = conn->id;
+	switch (event) {
+	case DMM_EV_CONNECT:
+	case DMM_EV_LISTEN:
+	case DMM_EV_BIND:
+	case DMM_EV_RESUME:
+		ev->open = conn->open;
+		ev->open.netns = conn->netns;
+		ev->open.page = conn->page_nr;
+		ev->value = READ_ONCE(conn->backlog);
+		ev->flags = conn->dual ? DMM_EVF_DUAL : 0;
+		break;
+	case DMM_EV_ACCEPT:
+		ev->answer.token = conn->open.token;
+		ev->answer.listener = conn->listener_id;
+		ev->answer.page = conn->page_nr;
+		break;
+	case DMM_EV_CLOSE:
+		ev->flags = conn->reset ? DMM_EVF_RESET : 0;
+		break;
+	}
+}

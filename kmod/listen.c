@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "listen.h"
+
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "conn.h"
+#include "family.h"
+#include "instance.h"
+#include "listener.h"
+#include "native.h"
+#include "net.h"
+#include "record.h"
+#include "sock.h"
+#include "trace.h"
+
+/* Listeners that one look at the table of sockets finds. */
+#define BATCH	32
+
+/* In step with stacks and policy. */
+
+static bool names_instance(const char *stack, void *arg)
+{
+	return dmm_instance_named(arg, stack);
+}
+
+static bool wanted(struct dmm_listener *l, struct dmm_instance *inst)
+{
+	struct dmm_policy *p = &dmm_net(sock_net(l->sk))->policy;
+
+	return dmm_instance_can_serve(inst, &l->flow.flow) &&
+	       dmm_policy_may_listen(p, &l->flow.flow, names_instance, inst);
+}
+
+/* The listener's connection of an instance, if it is alive.  Under l->sync. */
+static struct dmm_conn *conn_of(struct dmm_listener *l, const struct dmm_instance *inst)
+{
+	struct dmm_conn *conn;
+
+	list_for_each_entry(conn, &l->conns, link)
+		if (conn->inst == inst && READ_ONCE(conn->state) <= DMM_CONN_OPEN)
+			return conn;
+	return NULL;
+}
+
+static void take_conn(struct dmm_listener *l, struct dmm_conn *conn)
+{
+	spin_lock(&l->lock);
+	list_del_init(&conn->link);
+	spin_unlock(&l->lock);
+	dmm_conn_close(conn, false);
+}
+
+static void open_of(const struct dmm_listener *l, struct dmm_open *open)
+{
+	const struct dmm_flow *flow = &l->flow.flow;
+
+	memset(open, 0, sizeof(*open));
+	memcpy(open->local, &flow->src, sizeof(open->local));
+	open->lport = htons(flow->sport);
+	open->family = flow->family;
+	open->type = SOCK_STREAM;
+}
+
+static void add_conn(struct dmm_listener *l, struct dmm_instance *inst, u32 netns)
+{
+	struct dmm_conn *conn;
+	struct dmm_open open;
+
+	open_of(l, &open);
+	conn = dmm_conn_new(inst, NULL, DMM_CONN_LISTENER, &open, netns, l->sk);
+	if (IS_ERR(conn))
+		return;
+	conn->backlog = l->backlog;
+	conn->dual = open.family == AF_INET6 && !ipv6_only_sock(l->sk) &&
+		     ipv6_addr_any(&l->flow.flow.src);
+	conn->listener = dmm_listener_get(l);
+	if (dmm_conn_publish(conn)) {
+		dmm_conn_put(conn);
+		return;
+	}
+	spin_lock(&l->lock);
+	list_add_tail(&conn->link, &l->conns);
+	spin_unlock(&l->lock);
+	dmm_queue_post(conn, BIT(DMM_EV_LISTEN));
+}
+
+static int sync_instance(struct dmm_instance *inst, u32 nr, void *arg)
+{
+	struct dmm_listener *l = arg;
+	struct dmm_conn *conn = conn_of(l, inst);
+	bool want = wanted(l, inst);
+
+	if (want && !conn)
+		add_conn(l, inst, nr);
+	else if (!want && conn)
+		take_conn(l, conn);
+	return 0;
+}
+
+/* Those that an instance gave up, or whose instance is gone. */
+static void drop_dead(struct dmm_listener *l)
+{
+	struct dmm_conn *conn, *next;
+
+	list_for_each_entry_safe(conn, next, &l->conns, link)
+		if (READ_ONCE(conn->state) > DMM_CONN_OPEN)
+			take_conn(l, conn);
+}
+
+static void sync(struct dmm_listener *l)
+{
+	mutex_lock(&l->sync);
+	if (!l->closed) {
+		drop_dead(l);
+		dmm_instances_walk(sock_net(l->sk), sync_instance, l);
+	}
+	mutex_unlock(&l->sync);
+}
+
+/**
+ * struct batch - listeners found
+ * @nr:		how many
+ * @listener:	they, with references
+ */
+struct batch {
+	unsigned int nr;
+	struct dmm_listener *listener[BATCH];
+};
+
+static int collect(struct sock *sk, void *arg)
+{
+	struct batch *batch = arg;
+	struct dmm_listener *l;
+
+	if (batch->nr == BATCH)
+		return -ENOSPC;
+	l = dmm_sock_listener(sk);
+	if (l)
+		batch->listener[batch->nr++] = l;
+	return 0;
+}
+
+static void listen_work(struct work_struct *work)
+{
+	struct dmm_net *dn = container_of(work, struct dmm_net, listen_work);
+	unsigned int skip = 0, i;
+	struct batch batch;
+	int err;
+
+	do {
+		batch.nr = 0;
+		err = dmm_sock_walk(dn->policy.net, &skip, collect, &batch);
+		for (i = 0; i < batch.nr; i++) {
+			sync(batch.listener[i]);
+			dmm_listener_put(batch.listener[i]);
+		}
+	} while (err);
+}
+
+void dmm_listen_changed(struct net *net)
+{
+	schedule_work(&dmm_net(net)->listen_work);
+}
+
+void dmm_listen_net_init(struct net *net)
+{
+	INIT_WORK(&dmm_net(net)->listen_work, listen_work);
+}
+
+void dmm_listen_net_exit(struct net *net)
+{
+	cancel_work_sync(&dmm_net(net)->listen_work);
+}
+
+/* The listener's life. */
+
+static void set_backlog(struct dmm_listener *l, int backlog)
+{
+	struct dmm_conn *conn;
+
+	mutex_lock(&l->sync);
+	l->backlog = backlog;
+	list_for_each_entry(conn, &l->conns, link) {
+		WRITE_ONCE(conn->backlog, backlog);
+		spin_lock(&conn->lock);
+		if (conn->state <= DMM_CONN_OPEN)
+			dmm_queue_post(conn, BIT(DMM_EV_LISTEN));
+		spin_unlock(&conn->lock);
+	}
+	mutex_unlock(&l->sync);
+}
+
+int dmm_listen_start(struct socket *sock, int backlog)
+{
+	struct sock *sk = sock->sk;
+	struct dmm_listener *l = dmm_sock_listener(sk);
+
+	backlog = min_t(unsigned int, backlog, READ_ONCE(sock_net(sk)->core.sysctl_somaxconn));
+	if (l) {
+		set_backlog(l, backlog);
+	} else {
+		l = dmm_listener_new(sk, backlog);
+		if (!l)
+			return -ENOMEM;
+		dmm_flow_init(&l->flow.flow, sk, DMM_ROLE_LISTEN, NULL);
+		dmm_flow_pin(&l->flow);
+		if (!dmm_sock_set_listener(sk, l)) {
+			dmm_listener_put(l);
+			return 0;
+		}
+		sync(l);
+	}
+	dmm_listener_put(l);
+	return 0;
+}
+
+/* accept(). */
+
+/* What a child of TCP's has from its listener; it is a clone, the carrier is not. */
+static void inherit(struct sock *sk, const struct sock *from)
+{
+	sk->sk_rcvtimeo = from->sk_rcvtimeo;
+	sk->sk_sndtimeo = from->sk_sndtimeo;
+	sk->sk_rcvlowat = from->sk_rcvlowat;
+	sk->sk_lingertime = from->sk_lingertime;
+	sk->sk_sndbuf = from->sk_sndbuf;
+	sk->sk_rcvbuf = from->sk_rcvbuf;
+	sk->sk_userlocks = from->sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
+	sk->sk_mark = from->sk_mark;
+	sk->sk_priority = from->sk_priority;
+	sk->sk_reuse = from->sk_reuse;
+	sk->sk_bound_dev_if = from->sk_bound_dev_if;
+	sock_valbool_flag(sk, SOCK_LINGER, sock_flag(from, SOCK_LINGER));
+	sock_valbool_flag(sk, SOCK_KEEPOPEN, sock_flag(from, SOCK_KEEPOPEN));
+	sock_valbool_flag(sk, SOCK_URGINLINE, sock_flag(from, SOCK_URGINLINE));
+	sock_valbool_flag(sk, SOCK_ZEROCOPY, sock_flag(from, SOCK_ZEROCOPY));
+	inet_sk(sk)->tos = inet_sk(from)->tos;
+	tcp_sk(sk)->nonagle = tcp_sk(from)->nonagle;
+	tcp_sk(sk)->keepalive_time = tcp_sk(from)->keepalive_time;
+	tcp_sk(sk)->keepalive_intvl = tcp_sk(from)->keepalive_intvl;
+	tcp_sk(sk)->keepalive_probes = tcp_sk(from)->keepalive_probes;
+	inet_csk(sk)->icsk_user_timeout = inet_csk(from)->icsk_user_timeout;
+}
+
+static void flow_of(struct dmm_flow *flow, const struct sock *sk,
+		    const struct dmm_conn *conn)
+{
+	dmm_flow_init(flow, sk, DMM_ROLE_LISTEN, NULL);
+	memcpy(&flow->src, conn->open.local, sizeof(flow->src));
+	memcpy(&flow->dst, conn->open.remote, sizeof(flow->dst));
+	flow->sport = ntohs(conn->open.lport);
+	flow->dport = ntohs(conn->open.rport);
+	flow->family = conn->open.family;
+}
+
+/* May this connection go on, which came in on a user stack? */
+static int decide(struct sock *sk, const struct dmm_conn *conn, struct dmm_decision *d)
+{
+	struct dmm_net *dn = dmm_net(sock_net(sk));
+	struct dmm_sockopts opts;
+	struct dmm_flow flow;
+
+	flow_of(&flow, sk, conn);
+	dmm_decide_arrived(dn, &flow, conn->inst, d, &opts);
+	trace_dmm_decide(sk, &flow, d);
+	dmm_record(dn, sk, &flow, d);
+	if (!d->err)
+		dmm_stats_inc(dn, accepts);
+	return d->err;
+}
+
+static int give(struct socket *newsock, struct sock *listener, struct dmm_conn *conn,
+		const struct dmm_decision *d, bool kern)
+{
+	struct sock *sk;
+	int err;
+
+	err = dmm_family_carrier(newsock, listener, kern);
+	if (err)
+		return err;
+	sk = newsock->sk;
+	inherit(sk, listener);
+	dmm_sock_set_conn(sk, conn, d);
+	dmm_conn_attach(conn, sk);
+	newsock->state = SS_CONNECTED;
+	return 0;
+}
+
+int dmm_listen_accept(struct socket *sock, struct socket *newsock, bool kern)
+{
+	struct dmm_listener *l = dmm_sock_listener(sock->sk);
+	struct dmm_decision d;
+	struct dmm_conn *conn;
+	int err = -EAGAIN;
+
+	if (!l)
+		return err;
+	while ((conn = dmm_listener_pop(l))) {
+		err = decide(sock->sk, conn, &d);
+		if (!err) {
+			err = give(newsock, sock->sk, conn, &d, kern);
+			if (!err)
+				dmm_conn_put(conn);
+			else
+				dmm_conn_close(conn, true);
+			break;
+		}
+		dmm_conn_close(conn, true);
+		err = -EAGAIN;
+	}
+	dmm_listener_put(l);
+	return err;
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "user.h"
+
+#include <asm/ioctls.h>
+#include <linux/sched/signal.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <linux/uio.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#include "conn.h"
+#include "instance.h"
+
+/* The stack's words make no sense, or there is no memory: as the call says it. */
+static int ring_error(struct dmm_conn *conn, int err)
+{
+	if (err != -EPROTO)
+		return -ENOBUFS;
+	dmm_conn_violated(conn);
+	return -ECONNRESET;
+}
+
+/* Sending. */
+
+static bool writable(struct dmm_conn *conn)
+{
+	return dmm_bytes_peek_space(conn->tx) >= READ_ONCE(conn->tx->max) / 4;
+}
+
+/* Nothing more can be sent: an error, or the end of it. */
+static bool cannot_send(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
+}
+
+static void want_space(struct sock *sk, struct dmm_conn *conn)
+{
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	dmm_conn_want_space(conn);
+}
+
+static int wait_space(struct sock *sk, struct dmm_conn *conn, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int err = 0;
+
+	if (!*timeo) {
+		want_space(sk, conn);
+		return writable(conn) ? 0 : -EAGAIN;
+	}
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	add_wait_queue(sk_sleep(sk), &wait);
+	want_space(sk, conn);
+	sk_wait_event(sk, timeo, cannot_send(sk) || writable(conn), &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return err;
+}
+
+/*
+ * The other socket of the pair is closed: TCP would send these bytes, and have
+ * a reset for an answer.
+ */
+static void send_to_nobody(struct dmm_conn *conn, struct msghdr *msg)
+{
+	iov_iter_advance(&msg->msg_iter, msg_data_left(msg));
+	spin_lock(&conn->lock);
+	dmm_conn_fail(conn, conn->eof ? -EPIPE : -ECONNRESET);
+	spin_unlock(&conn->lock);
+}
+
+/* Copy what there is room for; 0: there is none. */
+static int send_some(struct dmm_conn *conn, struct msghdr *msg)
+{
+	size_t left = msg_data_left(msg);
+	int space = dmm_bytes_space(conn->tx, min_t(size_t, left, DMM_RING_MAX));
+	u32 done;
+
+	if (space <= 0)
+		return space ? ring_error(conn, space) : 0;
+	done = dmm_bytes_produce(conn->tx, &msg->msg_iter, min_t(size_t, left, space));
+	if (!done)
+		return -EFAULT;
+	dmm_bytes_publish(conn->tx);
+	dmm_conn_sent(conn);
+	return done;
+}
+
+static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg)
+{
+	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	int err = 0, done;
+
+	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	while (!err && msg_data_left(msg)) {
+		if (cannot_send(sk))
+			return -EPIPE;
+		if (READ_ONCE(conn->peer_gone)) {
+			send_to_nobody(conn, msg);
+			return 0;
+		}
+		done = send_some(conn, msg);
+		if (done < 0)
+			err = done;
+		else if (!done)
+			err = wait_space(sk, conn, &timeo);
+	}
+	return err;
+}
+
+int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
+		     size_t size)
+{
+	struct sock *sk = sock->sk;
+	size_t sent;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	if (!size && cannot_send(sk))
+		err = -EPIPE;
+	else
+		err = send_locked(sk, conn, msg);
+	sent = size - msg_data_left(msg);
+	if (err && !sent)
+		err = sk_stream_error(sk, msg->msg_flags, err);
+	release_sock(sk);
+	return sent ?: err;
+}
+
+/* Receiving. */
+
+static bool ended(const struct sock *sk, const struct dmm_conn *conn)
+{
+	return READ_ONCE(conn->eof) || READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
+}
+
+static void wait_data(struct sock *sk, struct dmm_conn *conn, u32 seen, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	dmm_conn_want_data(conn);
+	sk_wait_event(sk, timeo, ended(sk, conn) || dmm_bytes_peek_used(conn->rx) > seen,
+		      &wait);
+	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+/**
+ * struct receive - one call of recvmsg()
+ * @msg:	where bytes go
+ * @size:	how many are wanted
+ * @flags:	MSG_*
+ * @target:	how many are waited for
+ * @skip:	bytes before those that MSG_PEEK looks at
+ * @done:	bytes received
+ * @timeo:	how long to wait still
+ */
+struct receive {
+	struct msghdr *msg;
+	size_t size;
+	int flags;
+	size_t target;
+	u32 skip;
+	size_t done;
+	long timeo;
+};
+
+/* Take what is there.  0: nothing. */
+static int receive_some(struct dmm_conn *conn, struct receive *r)
+{
+	int used = dmm_bytes_used(conn->rx);
+	u32 part;
+
+	if (used < 0)
+		return ring_error(conn, used);
+	if (used <= r->skip)
+		return 0;
+	part = min_t(size_t, used - r->skip, r->size - r->done);
+	if (!(r->flags & MSG_TRUNC))
+		part = dmm_bytes_copy(conn->rx, r->skip, &r->msg->msg_iter, part);
+	if (!part)
+		return -EFAULT;
+	if (r->flags & MSG_PEEK) {
+		r->skip += part;
+	} else {
+		dmm_bytes_consume(conn->rx, part);
+		dmm_conn_received(conn);
+	}
+	r->done += part;
+	return part;
+}
+
+/* Nothing is there: 1: wait; 0: that is all; or an error. */
+static int may_wait(struct sock *sk, const struct receive *r, bool end)
+{
+	if (r->done >= r->target)
+		return 0;
+	if (r->done)
+		return !end && r->timeo && !signal_pending(current);
+	if (READ_ONCE(sk->sk_err))
+		return sock_error(sk);
+	if (end)
+		return 0;
+	if (!r->timeo)
+		return -EAGAIN;
+	return signal_pending(current) ? sock_intr_errno(r->timeo) : 1;
+}
+
+static int receive_locked(struct sock *sk, struct dmm_conn *conn, struct receive *r)
+{
+	bool end;
+	int err;
+
+	while (r->done < r->size) {
+		/* In this order: what came before the end is seen. */
+		end = ended(sk, conn);
+		smp_rmb();
+		err = receive_some(conn, r);
+		if (err < 0)
+			return err;
+		if (err)
+			continue;
+		err = may_wait(sk, r, end);
+		if (err <= 0)
+			return err;
+		wait_data(sk, conn, r->skip, &r->timeo);
+	}
+	return 0;
+}
+
+int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
+		     size_t size, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct receive r = { .msg = msg, .size = size, .flags = flags };
+	int err;
+
+	if (flags & MSG_OOB)
+		return -EINVAL;
+	lock_sock(sk);
+	r.timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	r.target = sock_rcvlowat(sk, flags & MSG_WAITALL, size);
+	if (flags & MSG_PEEK)
+		r.skip = max(sk_peek_offset(sk, flags), 0);
+	err = receive_locked(sk, conn, &r);
+	if (flags & MSG_PEEK)
+		sk_peek_offset_fwd(sk, r.done);
+	else
+		sk_peek_offset_bwd(sk, r.done);
+	release_sock(sk);
+	msg->msg_namelen = 0;
+	return r.done ?: err;
+}
+
+/* The rest. */
+
+__poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *conn,
+		       poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	__poll_t mask = 0;
+	int shutdown;
+
+	sock_poll_wait(file, sock, wait);
+	dmm_conn_want_data(conn);
+	shutdown = READ_ONCE(sk->sk_shutdown);
+	if (shutdown == SHUTDOWN_MASK)
+		mask |= EPOLLHUP;
+	if (shutdown & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (dmm_bytes_peek_used(conn->rx) >= max_t(u32, READ_ONCE(sk->sk_rcvlowat), 1))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (!(shutdown & SEND_SHUTDOWN) && !writable(conn)) {
+		want_space(sk, conn);
+		if (writable(conn))
+			mask |= EPOLLOUT | EPOLLWRNORM;
+	} else {
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	}
+	smp_rmb();
+	if (READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue))
+		mask |= EPOLLERR;
+	return mask;
+}
+
+int dmm_user_shutdown(struct socket *sock, struct dmm_conn *conn, int how)
+{
+	struct sock *sk = sock->sk;
+	int err = 0;
+
+	/* SHUT_RD, SHUT_WR, SHUT_RDWR become bits, as in inet_shutdown(). */
+	how++;
+	if (how & ~SHUTDOWN_MASK || !how)
+		return -EINVAL;
+	lock_sock(sk);
+	if (READ_ONCE(conn->err)) {
+		err = -ENOTCONN;
+	} else {
+		if (how & SEND_SHUTDOWN && !(sk->sk_shutdown & SEND_SHUTDOWN))
+			dmm_conn_shutdown(conn);
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+		sk->sk_state_change(sk);
+	}
+	release_sock(sk);
+	return err;
+}
+
+static int name_v4(struct sockaddr *addr, const u8 ip[16], __be16 port)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)addr;
+
+	memset(in, 0, sizeof(*in));
+	in->sin_family = AF_INET;
+	in->sin_port = port;
+	memcpy(&in->sin_addr, ip + 12, sizeof(in->sin_addr));
+	return sizeof(*in);
+}
+
+static int name_v6(struct sockaddr *addr, const u8 ip[16], __be16 port)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)addr;
+
+	memset(in6, 0, sizeof(*in6));
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = port;
+	memcpy(&in6->sin6_addr, ip, sizeof(in6->sin6_addr));
+	return sizeof(*in6);
+}
+
+int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr *addr,
+		     int peer)
+{
+	const struct dmm_open *open = &conn->open;
+	const u8 *ip = peer ? open->remote : open->local;
+	__be16 port = peer ? open->rport : open->lport;
+
+	if (peer == 1 && READ_ONCE(conn->err))
+		return -ENOTCONN;
+	return sock->sk->sk_family == AF_INET ? name_v4(addr, ip, port) :
+						name_v6(addr, ip, port);
+}
+
+int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
+		   unsigned long arg)
+{
+	int answer;
+
+	switch (cmd) {
+	case SIOCINQ:
+		answer = dmm_bytes_peek_used(conn->rx);
+		break;
+	case SIOCATMARK:
+		answer = 0;
+		break;
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+		answer = dmm_bytes_peek_used(conn->tx);
+		break;
+	default:
+		return -ENOIOCTLCMD;
+	}
+	return put_user(answer, (int __user *)arg);
+}
+
+static void fill_info(struct tcp_info *info, const struct dmm_metrics *m)
+{
+	info->tcpi_state = READ_ONCE(m->state) ?: TCP_ESTABLISHED;
+	info->tcpi_snd_mss = READ_ONCE(m->snd_mss);
+	info->tcpi_rcv_mss = READ_ONCE(m->rcv_mss);
+	info->tcpi_pmtu = READ_ONCE(m->pmtu);
+	info->tcpi_rtt = READ_ONCE(m->rtt);
+	info->tcpi_rttvar = READ_ONCE(m->rttvar);
+	info->tcpi_min_rtt = READ_ONCE(m->min_rtt);
+	info->tcpi_rto = READ_ONCE(m->rto);
+	info->tcpi_snd_cwnd = READ_ONCE(m->snd_cwnd);
+	info->tcpi_snd_ssthresh = READ_ONCE(m->snd_ssthresh);
+	info->tcpi_unacked = READ_ONCE(m->unacked);
+	info->tcpi_retrans = READ_ONCE(m->retrans);
+	info->tcpi_total_retrans = READ_ONCE(m->total_retrans);
+	info->tcpi_rcv_space = READ_ONCE(m->rcv_wnd);
+	info->tcpi_bytes_acked = READ_ONCE(m->bytes_acked);
+	info->tcpi_bytes_received = READ_ONCE(m->bytes_received);
+	info->tcpi_bytes_retrans = READ_ONCE(m->bytes_retrans);
+	info->tcpi_delivery_rate = READ_ONCE(m->delivery_rate);
+	info->tcpi_segs_out = READ_ONCE(m->segs_out);
+	info->tcpi_segs_in = READ_ONCE(m->segs_in);
+}
+
+int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
+			     int __user *optlen)
+{
+	struct tcp_info info = {};
+	int len;
+
+	if (get_user(len, optlen))
+		return -EFAULT;
+	if (len < 0)
+		return -EINVAL;
+	len = min_t(int, len, sizeof(info));
+	if (READ_ONCE(conn->err))
+		info.tcpi_state = TCP_CLOSE;
+	else if (conn->page)
+		fill_info(&info, &conn->page->metrics);
+	else
+		info.tcpi_state = READ_ONCE(conn->eof) ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+	if (put_user(len, optlen) || copy_to_user(optval, &info, len))
+		return -EFAULT;
+	return 0;
+}
+
+static bool sent_all(struct dmm_conn *conn)
+{
+	return !dmm_bytes_peek_used(conn->tx) || READ_ONCE(conn->err);
+}
+
+/* SO_LINGER: close() waits until what was sent has been acknowledged. */
+static void linger(struct sock *sk, struct dmm_conn *conn)
+{
+	long timeo = sk->sk_lingertime;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!sock_flag(sk, SOCK_LINGER) || current->flags & PF_EXITING)
+		return;
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (timeo && !sent_all(conn) && !signal_pending(current)) {
+		dmm_conn_want_space(conn);
+		if (!sent_all(conn))
+			timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
+	}
+	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+void dmm_user_release(struct sock *sk, struct dmm_conn *conn)
+{
+	/* As with TCP: nobody reads what has arrived, and the peer shall know. */
+	bool reset = dmm_bytes_used(conn->rx) > 0 ||
+		     (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime);
+
+	if (!reset) {
+		if (!(sk->sk_shutdown & SEND_SHUTDOWN))
+			dmm_conn_shutdown(conn);
+		linger(sk, conn);
+	}
+	dmm_conn_close(conn, reset);
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The turns of a queue, and the threads that make them.
+ *
+ * A thread that waits in the kernel must wake up for dmm_stack_stop(), which may
+ * be called from a signal handler at any instruction before that.  So the timeout
+ * is in memory that stop() sets to zero before it sends a signal: either the
+ * kernel reads zero, or it was waiting already and the signal ends that.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "atomic.h"
+
+static int enter(struct dmm_queue *q, uint32_t flags, int64_t timeout)
+{
+	const struct dmm_device *d = &q->stack->device;
+	int ret;
+
+	q->enter.queue = q->index;
+	q->enter.flags = flags;
+	store_relaxed(&q->enter.timeout, timeout);
+	full_barrier();
+	if (load_relaxed(&q->stack->stopping))
+		store_relaxed(&q->enter.timeout, 0);
+	q->stats.enters++;
+	ret = d->ops->enter(d->dev, &q->enter);
+	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
+}
+
+static void set_polls(struct dmm_queue *q, bool polls)
+{
+	if (q->polls == polls)
+		return;
+	q->polls = polls;
+	store_relaxed(&q->area->polls, polls);
+}
+
+static bool has_work(struct dmm_queue *q)
+{
+	return dmm_down_there(q) || q->kicks;
+}
+
+/* Hand over; while there are more up events than room in the ring, several times. */
+static int hand_over(struct dmm_queue *q)
+{
+	uint32_t before;
+	int ret;
+
+	do {
+		dmm_up_flush(q);
+		if (!dmm_up_outstanding(q) && !load_relaxed(&q->kernel->held_back))
+			return 0;
+		before = q->up_head;
+		ret = enter(q, 0, 0);
+		if (ret)
+			return ret;
+		dmm_up_flush(q);
+	} while (q->up_head != before);
+	return 0;
+}
+
+/* The kernel looks at the ring once more before it sleeps, when "polls" is not set any more. */
+static int wait(struct dmm_queue *q, int64_t timeout)
+{
+	int ret;
+
+	set_polls(q, false);
+	full_barrier();
+	q->stats.waits++;
+	ret = enter(q, DMM_ENTER_WAIT, timeout);
+	set_polls(q, true);
+	return ret;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+DMM_EXPORT int dmm_stack_poll(struct dmm_queue *q, int64_t timeout)
+{
+	int nr, ret;
+
+	set_polls(q, true);
+	nr = dmm_down_take(q) + dmm_down_kicks(q);
+	if (q->stack->ops->poll)
+		timeout = sooner(timeout, q->stack->ops->poll(q));
+	if (nr || !timeout || has_work(q)) {
+		ret = hand_over(q);
+	} else {
+		/* One call that hands over and waits, unless not all has room. */
+		dmm_up_flush(q);
+		ret = q->pending ? hand_over(q) : 0;
+		if (!ret && !q->pending)
+			ret = wait(q, timeout);
+	}
+	return ret ? ret : nr;
+}
+
+DMM_EXPORT int dmm_stack_arm(struct dmm_queue *q)
+{
+	if (q->pending || dmm_up_outstanding(q) || q->kicks)
+		return 1;
+	set_polls(q, false);
+	full_barrier();
+	return has_work(q) || load_relaxed(&q->kernel->held_back);
+}
+
+static int queue_run(struct dmm_queue *q)
+{
+	int ret = 0;
+
+	while (ret >= 0 && !load_relaxed(&q->stack->stopping))
+		ret = dmm_stack_poll(q, -1);
+	/* What the last callbacks said. */
+	if (ret >= 0)
+		ret = hand_over(q);
+	if (ret < 0)
+		dmm_stack_stop(q->stack);
+	return ret < 0 ? ret : 0;
+}
+
+static void *queue_thread(void *arg)
+{
+	struct dmm_queue *q = arg;
+
+	q->result = queue_run(q);
+	return NULL;
+}
+
+DMM_EXPORT void dmm_stack_stop(struct dmm_stack *s)
+{
+	store_relaxed(&s->stopping, 1);
+	full_barrier();
+	for (unsigned int i = 0; i < s->reg.nr_queues; i++) {
+		struct dmm_queue *q = &s->queues[i];
+
+		store_relaxed(&q->enter.timeout, 0);
+		full_barrier();
+		if (load_acquire(&q->running))
+			pthread_kill(q->thread, SIGURG);
+	}
+	s->device.ops->wake(s->device.dev);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* An ignored signal would not interrupt. */
+static void catch_signal(void)
+{
+	struct sigaction sa;
+
+	if (sigaction(SIGURG, NULL, &sa) || sa.sa_handler != SIG_DFL)
+		return;
+	sa = (struct sigaction){ .sa_handler = nothing };
+	sigaction(SIGURG, &sa, NULL);
+}
+
+static int start_threads(struct dmm_stack *s)
+{
+	int ret = 0;
+
+	for (unsigned int i = 1; i < s->reg.nr_queues && !ret; i++) {
+		struct dmm_queue *q = &s->queues[i];
+
+		q->result = 0;
+		ret = pthread_create(&q->thread, NULL, queue_thread, q);
+		if (!ret)
+			store_release(&q->running, true);
+	}
+	return -ret;
+}
+
+/* The first error. */
+static int join_threads(struct dmm_stack *s, int ret)
+{
+	for (unsigned int i = 1; i < s->reg.nr_queues; i++) {
+		struct dmm_queue *q = &s->queues[i];
+
+		if (!q->running)
+			continue;
+		pthread_join(q->thread, NULL);
+		store_release(&q->running, false);
+		ret = ret ? ret : q->result;
+	}
+	return ret;
+}
+
+DMM_EXPORT int dmm_stack_run(struct dmm_stack *s)
+{
+	struct dmm_queue *first = &s->queues[0];
+	int ret;
+
+	catch_signal();
+	first->thread = pthread_self();
+	store_release(&first->running, true);
+	ret = start_threads(s);
+	if (!ret)
+		ret = queue_run(first);
+	store_release(&first->running, false);
+	/* Once more, for threads that were not known yet when it was called. */
+	dmm_stack_stop(s);
+	ret = join_threads(s, ret);
+	store_relaxed(&s->stopping, 0);
+	return ret;
+}
