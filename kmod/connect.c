@@ -9,6 +9,7 @@
 
 #include "conn.h"
 #include "instance.h"
+#include "negative.h"
 #include "net.h"
 #include "options.h"
 #include "record.h"
@@ -118,6 +119,13 @@ static bool end_attempt(struct dmm_connect *c, const struct dmm_conn *conn)
 	return false;
 }
 
+/* Under c->lock. */
+static void note_failure(struct dmm_connect *c, const struct dmm_conn *conn, int err)
+{
+	if (c->sk)
+		dmm_negative_note(sock_net(c->sk), conn->inst, &c->flow, err);
+}
+
 void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 {
 	struct sock *sk;
@@ -132,6 +140,7 @@ void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 		dmm_sock_set_conn(sk, conn, &c->decision);
 		dmm_conn_attach(conn, sk);
 		finish(c, DMM_CONNECT_WON);
+		dmm_negative_clear(sock_net(sk), conn->inst, &c->flow);
 		sk->sk_state_change(sk);
 		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 	}
@@ -149,8 +158,10 @@ void dmm_connect_lost(struct dmm_connect *c, struct dmm_conn *conn, int err)
 
 	spin_lock(&c->lock);
 	ours = end_attempt(c, conn);
-	if (ours)
+	if (ours) {
 		c->err = err;
+		note_failure(c, conn, err);
+	}
 	spin_unlock(&c->lock);
 	if (ours)
 		dmm_conn_put(conn);
@@ -175,8 +186,10 @@ static void give_up(struct dmm_connect *c)
 		if (conn) {
 			c->attempt[i].conn = NULL;
 			c->live--;
-			if (c->state == DMM_CONNECT_RUNNING)
+			if (c->state == DMM_CONNECT_RUNNING) {
 				c->err = -ETIMEDOUT;
+				note_failure(c, conn, -ETIMEDOUT);
+			}
 		}
 		spin_unlock(&c->lock);
 		if (conn)
@@ -203,7 +216,8 @@ static struct dmm_conn *attempt_make(struct dmm_connect *c, struct sock *sk,
 	struct dmm_conn *conn;
 	u32 netns;
 
-	inst = dmm_instance_find(sock_net(sk), stack, &c->flow, &netns);
+	inst = dmm_instance_find(sock_net(sk), stack, &c->flow, c->plan.failing,
+				 &netns);
 	if (!inst)
 		return ERR_PTR(-ECONNREFUSED);
 	open_of(&open, &c->flow);
@@ -430,6 +444,11 @@ static int take_failure(struct socket *sock)
 	if (refs.connect)
 		dmm_connect_cancel(refs.connect);
 	return err;
+}
+
+const struct dmm_flow *dmm_connect_flow(const struct dmm_connect *c)
+{
+	return &c->flow;
 }
 
 int dmm_connect_wait(struct socket *sock, int flags, bool again)

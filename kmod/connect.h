@@ -66,6 +66,8 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again);
 void dmm_connect_cancel(struct dmm_connect *c);
 void dmm_connect_put(struct dmm_connect *c);
 struct dmm_connect *dmm_connect_get(struct dmm_connect *c);
+/* Both its ends, as decided. */
+const struct dmm_flow *dmm_connect_flow(const struct dmm_connect *c);
 u8 dmm_connect_state(const struct dmm_connect *c);
 
 /* An attempt's answer.  They take its reference to @c. */

@@ -39,10 +39,14 @@ struct dmm_decision {
  * @timeout:	milliseconds for each, 0: the default
  * @race:	milliseconds after which the next one starts beside those under
  *		way, 0: when they have failed
+ * @failing:	there is no other choice than what failed a short time ago
+ * @race_kernel: the kernel's stack takes part in the race
  * @stack:	names; "kernel" is the last, if it is among them
  */
 struct dmm_plan {
 	u8 nr;
+	bool failing;
+	bool race_kernel;
 	u32 timeout;
 	u32 race;
 	char stack[DMM_STACKS_MAX + 1][DMM_NAME_MAX];
@@ -85,6 +89,21 @@ void dmm_decide(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 void dmm_decide_arrived(struct dmm_net *dn, struct dmm_flow *flow,
 			const struct dmm_instance *inst, struct dmm_decision *d,
 			struct dmm_sockopts *opts);
+
+/**
+ * dmm_decide_candidates() - the instances that a decision looks at
+ * @dn:		the namespace
+ * @flow:	as of dmm_decide()
+ * @listening:	likewise
+ * @c:		the candidates, in the order in which they are tried
+ * @max:	room in @c
+ * @gen:	the generation that decided
+ *
+ * Return: how many.
+ */
+unsigned int dmm_decide_candidates(struct dmm_net *dn, struct dmm_flow *flow,
+				   bool listening, struct dmm_candidate *c,
+				   unsigned int max, u64 *gen);
 
 /* Is a stack of this name there, for this flow, or NULL for any? */
 bool dmm_stack_exists(const struct dmm_net *dn, const char *name,

@@ -10,10 +10,9 @@
 
 #include "compat.h"
 
-const struct dmm_group_members *dmm_group_members(const struct dmm_group *group,
-						  u64 gen)
+struct dmm_group_members *dmm_group_members(const struct dmm_group *group, u64 gen)
 {
-	const struct dmm_group_version *version;
+	struct dmm_group_version *version;
 
 	list_for_each_entry_rcu(version, &group->versions, link, true)
 		if (dmm_visible(&version->obj, gen))

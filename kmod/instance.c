@@ -11,7 +11,9 @@
 
 #include "conn.h"
 #include "listen.h"
+#include "negative.h"
 #include "net.h"
+#include "netlink.h"
 
 #define DEFAULT_RING	(256u << 10)
 #define DEFAULT_WEIGHT	100u
@@ -20,6 +22,7 @@
 /* The registry: services of all namespaces, and which instances there are. */
 static DEFINE_MUTEX(registry);
 static u32 last_id;
+static u32 seq = 1;
 
 /* Freeing sleeps, and the last reference may go where that is not allowed. */
 static LLIST_HEAD(dead_instances);
@@ -120,6 +123,17 @@ static int choose_name(struct dmm_net *dn, struct dmm_register *reg)
 	return strlen(reg->name) + 1 + strlen(reg->instance) < DMM_NAME_MAX ? 0 : -EINVAL;
 }
 
+static void changed(struct dmm_instance *inst, struct net *net, bool serves)
+{
+	WRITE_ONCE(seq, seq + 1 ?: 1);
+	dmm_netlink_stack(net, inst, serves);
+}
+
+u32 dmm_instances_seq(void)
+{
+	return READ_ONCE(seq);
+}
+
 static int serve(struct dmm_instance *inst, struct net *net)
 {
 	struct dmm_net *dn = dmm_net(net);
@@ -134,6 +148,7 @@ static int serve(struct dmm_instance *inst, struct net *net)
 	s->nr = inst->next_service++;
 	list_add_tail(&s->link, &inst->services);
 	list_add_tail_rcu(&s->node, &dn->services);
+	changed(inst, net, true);
 	return 0;
 }
 
@@ -142,6 +157,7 @@ static void stop_serving(struct dmm_service *s)
 	lockdep_assert_held(&registry);
 	list_del(&s->link);
 	list_del_rcu(&s->node);
+	changed(s->inst, s->net, false);
 	kfree_rcu(s, rcu);
 }
 
@@ -246,6 +262,80 @@ void dmm_instance_takeover(struct dmm_instance *inst)
 		dmm_queue_reset(&inst->queues[i]);
 	dmm_conns_resume(inst);
 	mutex_unlock(&registry);
+}
+
+/* Sharing. */
+
+static struct dmm_service *service_of(const struct dmm_instance *inst,
+				      const struct net *net)
+{
+	struct dmm_service *s;
+
+	lockdep_assert_held(&registry);
+	list_for_each_entry(s, &inst->services, link)
+		if (net_eq(s->net, net))
+			return s;
+	return NULL;
+}
+
+bool dmm_instance_serves(const struct dmm_instance *inst, const struct net *net)
+{
+	bool serves;
+
+	mutex_lock(&registry);
+	serves = service_of(inst, net);
+	mutex_unlock(&registry);
+	return serves;
+}
+
+struct dmm_instance *dmm_instance_named_get(struct net *net, const char *stack,
+					    const char *instance)
+{
+	struct dmm_instance *inst = NULL;
+	struct dmm_service *s;
+
+	mutex_lock(&registry);
+	list_for_each_entry(s, &dmm_net(net)->services, node)
+		if (!strcmp(s->inst->reg.name, stack) &&
+		    !strcmp(s->inst->reg.instance, instance) &&
+		    dmm_instance_get(s->inst))
+			inst = s->inst;
+	mutex_unlock(&registry);
+	return inst;
+}
+
+int dmm_instance_share(struct dmm_instance *inst, struct net *net)
+{
+	int err;
+
+	mutex_lock(&registry);
+	if (list_empty(&inst->services))
+		err = -ENOENT;
+	else if (name_taken(dmm_net(net), inst->reg.name, inst->reg.instance))
+		err = -EEXIST;
+	else
+		err = serve(inst, net);
+	mutex_unlock(&registry);
+	if (!err)
+		dmm_listen_changed(net);
+	return err;
+}
+
+int dmm_instance_unshare(struct dmm_instance *inst, struct net *net)
+{
+	struct dmm_service *s;
+
+	if (net_eq(inst->net, net))
+		return -EINVAL;
+	mutex_lock(&registry);
+	s = service_of(inst, net);
+	if (s)
+		stop_serving(s);
+	mutex_unlock(&registry);
+	if (!s)
+		return -ENOENT;
+	dmm_listen_changed(net);
+	return 0;
 }
 
 void dmm_instances_leave(struct net *net)
@@ -359,12 +449,30 @@ static u32 caps_needed(const struct dmm_flow *flow)
 	return caps;
 }
 
-bool dmm_instance_can_serve(struct dmm_instance *inst, const struct dmm_flow *flow)
+static enum dmm_candidate_status status_of(struct dmm_instance *inst,
+					   const struct dmm_flow *flow)
 {
 	u32 needed = flow ? caps_needed(flow) : 0;
 
-	return !READ_ONCE(inst->broken) && (inst->reg.caps & needed) == needed &&
-	       (!flow || !READ_ONCE(inst->nr_addrs) || has_address(inst, flow));
+	if (READ_ONCE(inst->broken))
+		return DMM_CANDIDATE_BROKEN;
+	if ((inst->reg.caps & needed) != needed)
+		return DMM_CANDIDATE_CAPABILITY;
+	if (flow && READ_ONCE(inst->nr_addrs) && !has_address(inst, flow))
+		return DMM_CANDIDATE_ADDRESS;
+	return DMM_CANDIDATE_OK;
+}
+
+bool dmm_instance_can_serve(struct dmm_instance *inst, const struct dmm_flow *flow)
+{
+	return status_of(inst, flow) == DMM_CANDIDATE_OK;
+}
+
+static bool is_failing(struct net *net, const struct dmm_instance *inst,
+		       const struct dmm_flow *flow)
+{
+	return flow && flow->role == DMM_ROLE_CONNECT &&
+	       dmm_negative_hit(net, inst, flow);
 }
 
 bool dmm_instance_named(const struct dmm_instance *inst, const char *name)
@@ -385,25 +493,27 @@ static bool less_loaded(const struct dmm_instance *a, const struct dmm_instance 
 
 /* Under rcu_read_lock(). */
 static struct dmm_service *find(struct net *net, const char *name,
-				const struct dmm_flow *flow)
+				const struct dmm_flow *flow, bool failing)
 {
 	struct dmm_service *s, *best = NULL;
 
 	list_for_each_entry_rcu(s, &dmm_net(net)->services, node)
 		if (dmm_instance_named(s->inst, name) && dmm_instance_can_serve(s->inst, flow) &&
+		    (failing || !is_failing(net, s->inst, flow)) &&
 		    (!best || less_loaded(s->inst, best->inst)))
 			best = s;
 	return best;
 }
 
 struct dmm_instance *dmm_instance_find(struct net *net, const char *name,
-				       const struct dmm_flow *flow, u32 *nr)
+				       const struct dmm_flow *flow, bool failing,
+				       u32 *nr)
 {
 	struct dmm_instance *inst = NULL;
 	struct dmm_service *s;
 
 	rcu_read_lock();
-	s = find(net, name, flow);
+	s = find(net, name, flow, failing);
 	if (s && dmm_instance_get(s->inst)) {
 		inst = s->inst;
 		*nr = s->nr;
@@ -412,14 +522,54 @@ struct dmm_instance *dmm_instance_find(struct net *net, const char *name,
 	return inst;
 }
 
-bool dmm_instance_exists(struct net *net, const char *name, const struct dmm_flow *flow)
+bool dmm_instance_exists(struct net *net, const char *name,
+			 const struct dmm_flow *flow, bool failing)
 {
 	bool exists;
 
 	rcu_read_lock();
-	exists = find(net, name, flow);
+	exists = find(net, name, flow, failing);
 	rcu_read_unlock();
 	return exists;
+}
+
+int dmm_instance_load(struct net *net, const char *name, const struct dmm_flow *flow)
+{
+	struct dmm_service *s;
+	int load = -ENOENT;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(s, &dmm_net(net)->services, node)
+		if (dmm_instance_named(s->inst, name) &&
+		    dmm_instance_can_serve(s->inst, flow) &&
+		    !is_failing(net, s->inst, flow))
+			load = max(load, 0) + atomic_read(&s->inst->nr_live);
+	rcu_read_unlock();
+	return load;
+}
+
+unsigned int dmm_instance_candidates(struct net *net, const char *name,
+				     const struct dmm_flow *flow,
+				     struct dmm_candidate *c, unsigned int max)
+{
+	struct dmm_service *s;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(s, &dmm_net(net)->services, node) {
+		if (nr == max)
+			break;
+		if (!dmm_instance_named(s->inst, name))
+			continue;
+		strscpy(c[nr].instance, s->inst->reg.instance, DMM_NAME_MAX);
+		c[nr].status = status_of(s->inst, flow);
+		if (!c[nr].status && is_failing(net, s->inst, flow))
+			c[nr].status = DMM_CANDIDATE_FAILING;
+		c[nr].weight = s->inst->reg.weight;
+		c[nr++].live = atomic_read(&s->inst->nr_live);
+	}
+	rcu_read_unlock();
+	return nr;
 }
 
 int dmm_instances_walk(struct net *net,

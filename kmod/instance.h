@@ -33,6 +33,7 @@
 
 #include "arena.h"
 
+struct dmm_candidate;
 struct dmm_conn;
 struct dmm_flow;
 struct dmm_instance;
@@ -190,11 +191,30 @@ void dmm_instance_put(struct dmm_instance *inst);
 
 int dmm_instance_address(struct dmm_instance *inst, const struct dmm_address *addr);
 
+/*
+ * By name, of those that serve a namespace, with a reference; NULL if there is
+ * none.
+ */
+struct dmm_instance *dmm_instance_named_get(struct net *net, const char *stack,
+					    const char *instance);
+/*
+ * Serve another namespace as well, or no longer.  The caller has a reference to
+ * @net and has seen to it that this is allowed.  Connections that exist stay.
+ * Errors: -EEXIST: it serves that already, or another one of this name does;
+ * -ENOENT: it does not, or is gone; -EINVAL: @net is its own; -ENOMEM.
+ */
+int dmm_instance_share(struct dmm_instance *inst, struct net *net);
+int dmm_instance_unshare(struct dmm_instance *inst, struct net *net);
+bool dmm_instance_serves(const struct dmm_instance *inst, const struct net *net);
+/* Changes whenever an instance comes or goes anywhere; never 0. */
+u32 dmm_instances_seq(void);
+
 /**
  * dmm_instance_find() - an instance that can serve a flow
  * @net:	the socket's namespace
  * @name:	NAME for any instance of a stack, or NAME@INSTANCE
  * @flow:	what it has to serve; NULL: whatever
+ * @failing:	also one that failed to connect there a short time ago
  * @nr:		number of the namespace for the instance
  *
  * Of several that can, the one with the fewest connections for its weight.
@@ -202,10 +222,18 @@ int dmm_instance_address(struct dmm_instance *inst, const struct dmm_address *ad
  * Return: the instance, with a reference, or NULL.
  */
 struct dmm_instance *dmm_instance_find(struct net *net, const char *name,
-				       const struct dmm_flow *flow, u32 *nr);
+				       const struct dmm_flow *flow, bool failing,
+				       u32 *nr);
 /* Is there one that can?  Without reference, under rcu_read_lock() too. */
 bool dmm_instance_exists(struct net *net, const char *name,
-			 const struct dmm_flow *flow);
+			 const struct dmm_flow *flow, bool failing);
+/* Connections of all that can, or -ENOENT. */
+int dmm_instance_load(struct net *net, const char *name,
+		      const struct dmm_flow *flow);
+/* Up to @max of this name, each with its status; how many. */
+unsigned int dmm_instance_candidates(struct net *net, const char *name,
+				     const struct dmm_flow *flow,
+				     struct dmm_candidate *c, unsigned int max);
 
 /* Has it what the flow needs: capabilities, addresses? */
 bool dmm_instance_can_serve(struct dmm_instance *inst, const struct dmm_flow *flow);

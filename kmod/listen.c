@@ -100,13 +100,15 @@ static int sync_instance(struct dmm_instance *inst, u32 nr, void *arg)
 	return 0;
 }
 
-/* Those that an instance gave up, or whose instance is gone. */
+/* Those that an instance gave up, or whose instance is gone or not shared any more. */
 static void drop_dead(struct dmm_listener *l)
 {
+	struct net *net = sock_net(l->sk);
 	struct dmm_conn *conn, *next;
 
 	list_for_each_entry_safe(conn, next, &l->conns, link)
-		if (READ_ONCE(conn->state) > DMM_CONN_OPEN)
+		if (READ_ONCE(conn->state) > DMM_CONN_OPEN ||
+		    !dmm_instance_serves(conn->inst, net))
 			take_conn(l, conn);
 }
 

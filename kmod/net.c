@@ -20,6 +20,7 @@ static int __net_init dmm_net_start(struct net *net)
 
 	INIT_LIST_HEAD(&dn->services);
 	dmm_listen_net_init(net);
+	dmm_negative_init(&dn->negative);
 	dn->stats = alloc_percpu(struct dmm_stats);
 	if (!dn->stats)
 		return -ENOMEM;
@@ -35,6 +36,7 @@ static void __net_exit dmm_net_stop(struct net *net)
 
 	dmm_instances_leave(net);
 	dmm_listen_net_exit(net);
+	dmm_negative_exit(&dn->negative);
 	dmm_policy_exit(&dn->policy);
 	dmm_log_exit(&dn->log);
 	free_percpu(dn->stats);

@@ -6,6 +6,7 @@
 #include <linux/percpu.h>
 #include <net/net_namespace.h>
 
+#include "negative.h"
 #include "policy.h"
 #include "record.h"
 
@@ -31,6 +32,7 @@ struct dmm_stats {
  * @log:	the last decisions
  * @stats:	counters
  * @services:	instances of stacks that serve it (instance.c)
+ * @negative:	remote ends that instances failed to connect to
  * @listen_work: brings listeners in step with stacks and policy
  * @held:	sockets that DMM holds now, by enum dmm_sock_state
  *
@@ -42,6 +44,7 @@ struct dmm_net {
 	struct dmm_log log;
 	struct dmm_stats __percpu *stats;
 	struct list_head services;
+	struct dmm_negative negative;
 	struct work_struct listen_work;
 	atomic_t held[DMM_SOCK_MAX + 1];
 };

@@ -3,6 +3,7 @@
 #include "nl_explain.h"
 
 #include <linux/cred.h>
+#include <linux/slab.h>
 #include <linux/user_namespace.h>
 #include <net/genetlink.h>
 #include <net/ipv6.h>
@@ -266,9 +267,17 @@ static u64 measure(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
 	return div_u64(ns * 1000, repeat);
 }
 
+/* Candidates that an answer has room for. */
+#define CANDIDATES_MAX	32
+
+struct candidates {
+	unsigned int nr;
+	struct dmm_candidate v[CANDIDATES_MAX];
+};
+
 static int fill_decision(const struct dmm_nl_msg *m,
 			 const struct dmm_decision *d, const char *src_zone,
-			 const char *dst_zone, u64 ps)
+			 const char *dst_zone, u64 ps, const struct candidates *c)
 {
 	struct sk_buff *skb = m->skb;
 	void *hdr = dmm_nl_msg_start(m);
@@ -283,11 +292,28 @@ static int fill_decision(const struct dmm_nl_msg *m,
 	    (*dst_zone && nla_put_string(skb, DMM_A_EXPLAIN_DST_ZONE, dst_zone)) ||
 	    (ps && nla_put_u64_64bit(skb, DMM_A_EXPLAIN_PS, ps, DMM_A_EXPLAIN_PAD)))
 		return -EMSGSIZE;
+	if (c->nr && nla_put(skb, DMM_A_EXPLAIN_CANDIDATES, c->nr * sizeof(*c->v), c->v))
+		return -EMSGSIZE;
 	if (d->rule && (nla_put_u32(skb, DMM_A_EXPLAIN_RULE, d->rule) ||
 			nla_put_u32(skb, DMM_A_EXPLAIN_PRIO, d->prio)))
 		return -EMSGSIZE;
 	genlmsg_end(skb, hdr);
 	return 0;
+}
+
+/* All of one generation. */
+static void explain(struct dmm_net *dn, struct dmm_flow *flow, bool listening,
+		    const char *want, struct dmm_decision *d, char *src_zone,
+		    char *dst_zone, struct candidates *c)
+{
+	u64 gen;
+
+	do {
+		dmm_decide(dn, flow, listening, want, d, NULL, NULL);
+		c->nr = dmm_decide_candidates(dn, flow, listening, c->v,
+					      CANDIDATES_MAX, &gen);
+	} while (gen != d->gen ||
+		 dmm_policy_zones(&dn->policy, flow, src_zone, dst_zone) != d->gen);
 }
 
 int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
@@ -296,6 +322,7 @@ int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
 	struct dmm_net *dn = dmm_net(genl_info_net(info));
 	const char *want = attr ? nla_data(attr) : "";
 	char src_zone[DMM_NAME_MAX], dst_zone[DMM_NAME_MAX];
+	struct candidates *c;
 	struct dmm_decision d;
 	struct dmm_flow flow;
 	struct dmm_nl_msg m;
@@ -308,15 +335,15 @@ int dmm_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)
 	      get_repeat(skb, info, &repeat);
 	if (err)
 		return err;
-	do
-		dmm_decide(dn, &flow, listening, want, &d, NULL, NULL);
-	while (dmm_policy_zones(&dn->policy, &flow, src_zone, dst_zone) != d.gen);
+	c = kmalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	explain(dn, &flow, listening, want, &d, src_zone, dst_zone, c);
 	if (repeat)
 		ps = measure(dn, &flow, listening, want, repeat);
 	dmm_nl_reply_msg(&m, info, DMM_CMD_EXPLAIN);
-	if (!m.skb)
-		return -ENOMEM;
-	err = fill_decision(&m, &d, src_zone, dst_zone, ps);
+	err = m.skb ? fill_decision(&m, &d, src_zone, dst_zone, ps, c) : -ENOMEM;
+	kfree(c);
 	if (err) {
 		nlmsg_free(m.skb);
 		return err;

@@ -3,7 +3,10 @@
 #include <net/sock.h>
 
 #include "compat.h"
+#include "conn.h"
+#include "connect.h"
 #include "family.h"
+#include "instance.h"
 #include "net.h"
 #include "netlink.h"
 #include "record.h"
@@ -159,12 +162,83 @@ struct sock_msg {
 	u64 cookie;
 };
 
+/* What a user stack has of a socket. */
+struct user_sock {
+	char instance[DMM_NAME_MAX];
+	u32 queue;
+	u32 tx_used, tx_size;
+	u32 rx_used, rx_size;
+	struct dmm_flow flow;	/* the ends alone */
+};
+
+static u32 ring_size(const struct dmm_bytes *b)
+{
+	return READ_ONCE(b->piece[READ_ONCE(b->epoch) & 1].size);
+}
+
+static void read_ends(struct dmm_flow *flow, const struct dmm_open *open)
+{
+	flow->family = open->family;
+	memcpy(&flow->src, open->local, sizeof(flow->src));
+	memcpy(&flow->dst, open->remote, sizeof(flow->dst));
+	flow->sport = ntohs(open->lport);
+	flow->dport = ntohs(open->rport);
+}
+
+/* Under the lock that keeps what the socket has; the rings may move meanwhile. */
+static void read_user(const struct dmm_sock *ds, void *arg)
+{
+	const struct dmm_conn *conn = ds->conn;
+	struct user_sock *u = arg;
+
+	if (ds->connect)
+		u->flow = *dmm_connect_flow(ds->connect);
+	if (!conn)
+		return;
+	read_ends(&u->flow, &conn->open);
+	strscpy(u->instance, conn->inst->reg.instance, sizeof(u->instance));
+	u->queue = conn->queue ? conn->queue->nr : 0;
+	if (conn->tx) {
+		u->tx_used = dmm_bytes_peek_used(conn->tx);
+		u->tx_size = ring_size(conn->tx);
+	}
+	if (conn->rx) {
+		u->rx_used = dmm_bytes_peek_used(conn->rx);
+		u->rx_size = ring_size(conn->rx);
+	}
+}
+
+static int put_user_sock(struct sk_buff *skb, const struct user_sock *u)
+{
+	if (u->flow.dport &&
+	    (put_addr(skb, DMM_A_DECISION_DST, u->flow.family, &u->flow.dst) ||
+	     nla_put_u16(skb, DMM_A_DECISION_DPORT, u->flow.dport)))
+		return -EMSGSIZE;
+	if (!*u->instance)
+		return 0;
+	if (nla_put_string(skb, DMM_A_DECISION_INSTANCE, u->instance) ||
+	    nla_put_u32(skb, DMM_A_DECISION_QUEUE, u->queue) ||
+	    nla_put_u32(skb, DMM_A_DECISION_TX_USED, u->tx_used) ||
+	    nla_put_u32(skb, DMM_A_DECISION_TX_SIZE, u->tx_size) ||
+	    nla_put_u32(skb, DMM_A_DECISION_RX_USED, u->rx_used) ||
+	    nla_put_u32(skb, DMM_A_DECISION_RX_SIZE, u->rx_size))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static int put_sock(struct sock *sk, const struct sock_msg *m, u64 cookie, u8 state,
 		    const struct dmm_decision *d)
 {
+	struct user_sock u = { };
 	struct dmm_flow flow;
 
 	dmm_flow_init(&flow, sk, DMM_ROLE_LISTEN, NULL);
+	dmm_sock_look(sk, read_user, &u);
+	if (*u.instance) {
+		flow.family = u.flow.family;
+		flow.src = u.flow.src;
+		flow.sport = u.flow.sport;
+	}
 	if (nla_put_u64_64bit(m->skb, DMM_A_DECISION_COOKIE, cookie, DMM_A_DECISION_PAD) ||
 	    nla_put_u8(m->skb, DMM_A_DECISION_STATE, state) ||
 	    nla_put_u8(m->skb, DMM_A_DECISION_TYPE, flow.type) ||
@@ -173,7 +247,7 @@ static int put_sock(struct sock *sk, const struct sock_msg *m, u64 cookie, u8 st
 	    nla_put_u16(m->skb, DMM_A_DECISION_SPORT, flow.sport) ||
 	    put_uid(m->skb, m->ns, flow.uid))
 		return -EMSGSIZE;
-	return put_decision(m->skb, d);
+	return put_user_sock(m->skb, &u) ?: put_decision(m->skb, d);
 }
 
 static int fill_sock(struct sock *sk, void *arg)
@@ -296,7 +370,9 @@ static int put_stats(struct sk_buff *skb, struct dmm_net *dn)
 	    nla_put_u32(skb, DMM_A_STAT_CONNECTING,
 			atomic_read(&dn->held[DMM_SOCK_CONNECTING])) ||
 	    nla_put_u32(skb, DMM_A_STAT_CONNECTED,
-			atomic_read(&dn->held[DMM_SOCK_CONNECTED])))
+			atomic_read(&dn->held[DMM_SOCK_CONNECTED])) ||
+	    nla_put_u32(skb, DMM_A_STAT_FAILING,
+			dmm_negative_count(dn->policy.net)))
 		return -EMSGSIZE;
 	return 0;
 }

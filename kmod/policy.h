@@ -346,8 +346,7 @@ void dmm_policy_stat(const struct dmm_policy *p, u64 *gen,
  * Members of a group in a generation; never NULL for that of a rule of this
  * generation.  The caller is in an RCU read-side section.
  */
-const struct dmm_group_members *dmm_group_members(const struct dmm_group *group,
-						  u64 gen);
+struct dmm_group_members *dmm_group_members(const struct dmm_group *group, u64 gen);
 
 u32 dmm_rule_id(const struct dmm_rule *rule);
 u32 dmm_rule_prio(const struct dmm_rule *rule);

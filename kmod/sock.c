@@ -236,6 +236,22 @@ bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)
 	return ok;
 }
 
+bool dmm_sock_look(struct sock *sk, void (*fn)(const struct dmm_sock *ds, void *arg),
+		   void *arg)
+{
+	struct dmm_sock *ds;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		fn(ds, arg);
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ds;
+}
+
 struct dmm_conn *dmm_sock_conn(struct sock *sk)
 {
 	struct dmm_conn *conn = NULL;

@@ -75,6 +75,9 @@ bool dmm_sock_set_want(struct sock *sk, const char *want);
 bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d);
 bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
 		   struct dmm_decision *d);
+/* Call @fn with the lock held. */
+bool dmm_sock_look(struct sock *sk, void (*fn)(const struct dmm_sock *ds, void *arg),
+		   void *arg);
 /* enum dmm_sock_state */
 int dmm_sock_state(struct sock *sk);
 
