@@ -107,8 +107,8 @@ static struct dmm_conn *user_conn(struct socket *sock)
 /*
  * Decide where a socket that wants to talk to @addr goes, and send it there.
  * *handed_over says whether the caller has to call dmm_hand_over_done().
- * Return: 0, and the native operation goes on; an error; or -EINPROGRESS:
- * user stacks are asked, and dmm_connect_wait() tells the outcome.
+ * Return: 0: the native operation goes on; 1: user stacks are asked, and
+ * dmm_connect_wait() tells the outcome; or an error.
  */
 static int decide_remote(struct socket *sock, const struct sockaddr *addr, int len,
 			 bool *handed_over)
@@ -130,8 +130,7 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 	if (d.err)
 		return d.err;
 	if (sk->sk_type == SOCK_STREAM && plan.nr)
-		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?:
-		       -EINPROGRESS;
+		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?: 1;
 	dmm_sockopts_apply(sock, &opts);
 	*handed_over = dmm_hand_over(sock);
 	if (*handed_over)
@@ -177,7 +176,7 @@ static int connect_undecided(struct socket *sock, struct sockaddr *addr, int len
 
 	if (connects(sock->sk, addr, len))
 		err = decide_remote(sock, addr, len, &handed_over);
-	if (err == -EINPROGRESS)
+	if (err > 0)
 		return finish_connect(sock, addr, len, flags, false);
 	if (!err)
 		err = native_ops(sock)->connect(sock, addr, len, flags);
@@ -238,20 +237,6 @@ static int wait_connected(struct socket *sock, int flags)
 	return err == -EALREADY ? -EAGAIN : min(err, 0);
 }
 
-static int send_undecided(struct socket *sock, struct msghdr *msg, size_t size)
-{
-	bool handed_over = false;
-	int err = 0;
-
-	if (send_connects(sock->sk, msg))
-		err = decide_remote(sock, msg->msg_name, msg->msg_namelen, &handed_over);
-	if (!err)
-		err = native_ops(sock)->sendmsg(sock, msg, size);
-	if (handed_over)
-		dmm_hand_over_done();
-	return err;
-}
-
 static int send_connected(struct socket *sock, struct msghdr *msg, size_t size)
 {
 	struct dmm_conn *conn = user_conn(sock);
@@ -264,21 +249,30 @@ static int send_connected(struct socket *sock, struct msghdr *msg, size_t size)
 	return err;
 }
 
+static int send_decided(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	int err = wait_connected(sock, msg->msg_flags);
+
+	return err ?: send_connected(sock, msg, size);
+}
+
 static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	int err;
+	bool handed_over = false, native = false;
+	int err = 0;
 
-	if (dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED) {
-		err = send_undecided(sock, msg, size);
-		/* MSG_FASTOPEN: user stacks are asked. */
-		if (err != -EINPROGRESS || sock->state != SS_CONNECTING)
-			goto out;
+	if (send_connects(sock->sk, msg) &&
+	    dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED) {
+		err = decide_remote(sock, msg->msg_name, msg->msg_namelen, &handed_over);
+		native = !err;
 	}
-	err = wait_connected(sock, msg->msg_flags);
-	if (!err)
-		err = send_connected(sock, msg, size);
-out:
+	if (native)
+		err = native_ops(sock)->sendmsg(sock, msg, size);
+	else if (err >= 0)
+		err = send_decided(sock, msg, size);
+	if (handed_over)
+		dmm_hand_over_done();
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
