@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "atomic.h"
 
@@ -55,8 +56,12 @@ uint32_t dmm_conn_rx_look(struct dmm_conn *conn, uint32_t want)
 	store_relaxed(&conn->page->rx.wants_space, 1);
 	full_barrier();
 	room = dmm_writer_look(&conn->rx);
-	if (room < want)
-		dmm_up_say(conn, PENDING_RX_FULL);
+	if (room >= want)
+		return room;
+	/* A stream does with what it gets; a datagram has to be whole. */
+	if (conn->open.type == SOCK_DGRAM)
+		conn->need = dmm_writer_used(&conn->rx) + want;
+	dmm_up_say(conn, PENDING_RX_FULL);
 	return room;
 }
 

@@ -57,6 +57,11 @@ DMM_EXPORT int dmm_conn_type(const struct dmm_conn *conn)
 	return conn->open.type;
 }
 
+DMM_EXPORT unsigned int dmm_conn_flags(const struct dmm_conn *conn)
+{
+	return conn->flags;
+}
+
 DMM_EXPORT uint64_t dmm_conn_id(const struct dmm_conn *conn)
 {
 	return conn->id;

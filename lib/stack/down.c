@@ -36,6 +36,7 @@ static struct dmm_conn *conn_make(struct dmm_queue *q, const struct dmm_event *e
 
 	if (conn) {
 		conn->open = e->open;
+		conn->flags = e->flags;
 		conn->state = CONN_ASKED;
 		ret = dmm_conn_attach(conn, e->conn, e->open.page);
 		if (!ret)

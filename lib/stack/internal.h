@@ -56,6 +56,7 @@ struct dmm_conn {
 	uint16_t pending;	/* bits of enum pending */
 	uint16_t later;		/* those that wait for the kernel to accept */
 	uint8_t state;		/* enum conn_state */
+	uint16_t flags;		/* DMM_EVF_* */
 	bool listed;
 	bool kicked;		/* on the queue's list of kicks */
 	bool unused;		/* nothing but that list knows it */
@@ -64,6 +65,7 @@ struct dmm_conn {
 	int error;		/* of PENDING_ERROR */
 	uint64_t other;		/* listener of PENDING_INCOMING and PENDING_PAIR */
 	uint64_t token;		/* of INCOMING */
+	uint32_t need;		/* of PENDING_RX_FULL: bytes of the piece, 0: any */
 	uint32_t datagram;	/* bytes in the tx ring of the datagram that was looked at */
 	struct dmm_open open;	/* the ends, as asked for or as answered */
 };

@@ -181,6 +181,11 @@ uint32_t dmm_writer_look(struct ring_writer *w)
 	return used < w->piece.size ? w->piece.size - used : 0;
 }
 
+uint32_t dmm_writer_used(const struct ring_writer *w)
+{
+	return w->head - load_acquire(&w->ring->tail);
+}
+
 int dmm_writer_peek(const struct ring_writer *w, uint32_t bytes, struct iovec iov[2])
 {
 	return piece_iov(&w->piece, w->head, smaller(bytes, w->piece.size), iov, 2);

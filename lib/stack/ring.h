@@ -64,6 +64,9 @@ void dmm_writer_init(struct ring_writer *w, struct dmm_ring *ring, const struct 
 /* Bytes of room; moves to a larger piece if one is offered. */
 uint32_t dmm_writer_look(struct ring_writer *w);
 
+/* Bytes that nobody has read. */
+uint32_t dmm_writer_used(const struct ring_writer *w);
+
 /* Where the next @bytes, of those last looked at, go: up to two elements. */
 int dmm_writer_peek(const struct ring_writer *w, uint32_t bytes, struct iovec iov[2]);
 

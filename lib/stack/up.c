@@ -57,6 +57,9 @@ static void fill(const struct dmm_conn *conn, enum pending what, struct dmm_even
 		e->open = conn->open;
 		e->open.token = conn->other;
 		break;
+	case PENDING_RX_FULL:
+		e->value = conn->need;
+		break;
 	case PENDING_ERROR:
 		e->value = conn->error;
 		break;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Cases for any stack: on the in-process peer (host tests), and on real sockets (conformance).
-stack_peer_tests := $B/selftests/host/test_stack_template
-$(stack_peer_tests): $B/obj/selftests/stack/cases.o $B/obj/selftests/stack/peer.o
-$(stack_peer_tests): override CPPFLAGS += -Iselftests
+stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop)
+$(stack_tests): $B/obj/selftests/stack/cases.o $B/obj/selftests/stack/peer.o
+$(stack_tests): override CPPFLAGS += -Iselftests
+$B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop))

@@ -279,6 +279,9 @@ void *dmm_conn_arg(const struct dmm_conn *conn);	/* dmm_stack_arg() of its stack
 /* SOCK_STREAM or SOCK_DGRAM. */
 int dmm_conn_type(const struct dmm_conn *conn);
 
+/* DMM_EVF_* of the event that made it: DMM_EVF_DUAL. */
+unsigned int dmm_conn_flags(const struct dmm_conn *conn);
+
 /* The kernel's name for it, unique in the instance; 0 before ops->accepted. */
 uint64_t dmm_conn_id(const struct dmm_conn *conn);
 

@@ -140,8 +140,11 @@ bool dmm_peer_grow(struct dmm_peer_socket *s, struct pieces *p, struct dmm_ring 
 	if (!(s->peer->reg.features & DMM_FEAT_GROW) || p->offered || p->epoch != epoch)
 		return false;
 	size = load_relaxed(&ring->piece[epoch & 1].size) * 2;
-	while (size < need || size < DMM_PAGE_SIZE)
+	while ((size < need && size < p->max) || size < DMM_PAGE_SIZE)
 		size *= 2;
+	/* One that is not read grows once only, and datagrams would be lost. */
+	if (s->type == SOCK_DGRAM)
+		size = p->max;
 	run = &p->run[(epoch + 1) & 1];
 	if (size > p->max || dmm_peer_alloc(s->peer, size, run))
 		return false;

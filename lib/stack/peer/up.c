@@ -109,12 +109,12 @@ static bool up_pair(struct dmm_peer *peer, struct dmm_peer_socket *s, const stru
 	return true;
 }
 
-static bool up_full(struct dmm_peer_socket *s)
+static bool up_full(struct dmm_peer_socket *s, int32_t need)
 {
 	if (s->state != SOCK_OPEN || s->closing)
 		return s->closing;
 	/* Otherwise it is told when the application has read. */
-	if (dmm_peer_grow(s, &s->rx_pieces, &s->page->rx, 0))
+	if (dmm_peer_grow(s, &s->rx_pieces, &s->page->rx, need))
 		dmm_peer_tell_space(s);
 	return true;
 }
@@ -175,7 +175,7 @@ static bool act(struct dmm_peer *peer, struct dmm_peer_socket *s, const struct d
 	case DMM_EV_TX_SPACE:
 		return up_flag(s, &s->page->tx.wants_space);
 	case DMM_EV_RX_FULL:
-		return up_full(s);
+		return up_full(s, e->value);
 	case DMM_EV_EOF:
 		s->eof = true;
 		return true;
