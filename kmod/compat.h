@@ -10,6 +10,7 @@
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/splice.h>
+#include <net/inet_sock.h>
 #include <net/sock.h>
 
 /* proto_ops::accept took its flags as arguments up to 6.9. */
@@ -66,6 +67,25 @@ static inline void dmm_accept_copy_answer(struct proto_accept_arg *arg,
 #ifdef DMM_HAVE_PROTO_ACCEPT_ARG
 	arg->err = from->err;
 	arg->is_empty = from->is_empty && !more;
+#endif
+}
+
+/* Flags of an inet sock moved, and changed their kind, with 6.6 and 6.7. */
+static inline bool dmm_wants_pktinfo(const struct sock *sk)
+{
+#ifdef DMM_HAVE_INET_CMSG_FLAGS
+	return inet_cmsg_flags(inet_sk(sk)) & IP_CMSG_PKTINFO;
+#else
+	return inet_sk(sk)->cmsg_flags & IP_CMSG_PKTINFO;
+#endif
+}
+
+static inline bool dmm_wants_tos(const struct sock *sk)
+{
+#ifdef DMM_HAVE_INET_CMSG_FLAGS
+	return inet_cmsg_flags(inet_sk(sk)) & IP_CMSG_TOS;
+#else
+	return inet_sk(sk)->cmsg_flags & IP_CMSG_TOS;
 #endif
 }
 

@@ -89,6 +89,9 @@ static bool ev_connected(struct dmm_conn *conn, const struct dmm_event *ev,
 	take_local(conn, ev);
 	conn->state = DMM_CONN_OPEN;
 	conn->opened = true;
+	/* bind() waits for it. */
+	if (conn->kind == DMM_CONN_DATAGRAM && conn->sk)
+		conn->sk->sk_state_change(conn->sk);
 	answer_connect(conn, o, 0);
 	return true;
 }
@@ -111,7 +114,12 @@ static bool ev_data(struct dmm_conn *conn, const struct dmm_event *ev, struct ou
 
 static bool ev_full(struct dmm_conn *conn, const struct dmm_event *ev, struct outcome *o)
 {
-	if (dmm_bytes_offer(conn->rx, max(ev->value, 0)))
+	u32 wanted = max(ev->value, 0);
+
+	/* A burst does not wait until what came before is read. */
+	if (conn->kind == DMM_CONN_DATAGRAM)
+		wanted = conn->rx->max;
+	if (dmm_bytes_offer(conn->rx, wanted))
 		dmm_queue_post(conn, BIT(DMM_EV_RX_SPACE));
 	return true;
 }
@@ -130,6 +138,20 @@ static bool ev_eof(struct dmm_conn *conn, const struct dmm_event *ev, struct out
 	return true;
 }
 
+/* Once, as after an ICMP message; as the answer to BIND for good. */
+static bool datagram_error(struct dmm_conn *conn, int err)
+{
+	if (conn->state == DMM_CONN_OPENING) {
+		atomic64_inc(&conn->inst->stats.failures);
+		dmm_conn_fail(conn, err);
+		dmm_conn_leave(conn);
+	} else if (conn->sk) {
+		WRITE_ONCE(conn->sk->sk_err, -err);
+		sk_error_report(conn->sk);
+	}
+	return true;
+}
+
 static bool ev_error(struct dmm_conn *conn, const struct dmm_event *ev, struct outcome *o)
 {
 	if (ev->value >= 0 || ev->value < -MAX_ERRNO)
@@ -139,6 +161,8 @@ static bool ev_error(struct dmm_conn *conn, const struct dmm_event *ev, struct o
 			dmm_conn_leave(conn);
 		return true;
 	}
+	if (conn->kind == DMM_CONN_DATAGRAM)
+		return datagram_error(conn, ev->value);
 	if (conn->state == DMM_CONN_OPEN) {
 		atomic64_inc(&conn->inst->stats.resets);
 		dmm_conn_fail(conn, ev->value);

@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "conn.h"
 #include "connect.h"
+#include "dgram.h"
 #include "family.h"
 #include "listen.h"
 #include "listener.h"
@@ -120,18 +121,23 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 	struct dmm_decision d;
 	struct dmm_flow flow;
 	struct dmm_plan plan;
+	int err;
 
 	if (!dmm_sock_want(sk, want))
 		return 0;
 	dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
-	dmm_decide(dn, &flow, false, want, &d, &opts,
-		   sk->sk_type == SOCK_STREAM ? &plan : NULL);
+	dmm_decide(dn, &flow, false, want, &d, &opts, &plan);
 	publish(dn, sk, &flow, &d);
 	if (d.err)
 		return d.err;
-	if (sk->sk_type == SOCK_STREAM && plan.nr)
-		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?: 1;
 	dmm_sockopts_apply(sock, &opts);
+	if (plan.nr && sk->sk_type == SOCK_STREAM)
+		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?: 1;
+	if (plan.nr) {
+		err = dmm_dgram_start(sock, &flow, &d, &plan);
+		if (err <= 0)
+			return err ?: 1;
+	}
 	*handed_over = dmm_hand_over(sock);
 	if (*handed_over)
 		dmm_stats_inc(dn, connects);
@@ -168,6 +174,33 @@ static int finish_connect(struct socket *sock, struct sockaddr *addr, int len, i
 	return native_ops(sock)->connect(sock, addr, len, flags);
 }
 
+static bool is_unspec(const struct sockaddr *addr, int len)
+{
+	return len >= (int)sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
+}
+
+/*
+ * Of one that a user stack serves.  As of TCP: the first connect() that finds it
+ * connected says so.  As of UDP: it can be connected elsewhere.
+ */
+static int connect_connected(struct socket *sock, struct sockaddr *addr, int len)
+{
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	int err;
+
+	if (!conn)
+		return -EISCONN;
+	if (conn->kind != DMM_CONN_DATAGRAM)
+		err = cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) == SS_CONNECTING ?
+		      0 : -EISCONN;
+	else if (is_unspec(addr, len) || is_destination(sock->sk, addr, len))
+		err = dmm_dgram_connect(sock, conn, addr);
+	else
+		err = len < (int)sizeof(struct sockaddr_in) ? -EINVAL : -EAFNOSUPPORT;
+	dmm_conn_put(conn);
+	return err;
+}
+
 static int connect_undecided(struct socket *sock, struct sockaddr *addr, int len,
 			     int flags)
 {
@@ -176,25 +209,15 @@ static int connect_undecided(struct socket *sock, struct sockaddr *addr, int len
 
 	if (connects(sock->sk, addr, len))
 		err = decide_remote(sock, addr, len, &handed_over);
-	if (err > 0)
+	if (err > 0 && sock->sk->sk_type == SOCK_STREAM)
 		return finish_connect(sock, addr, len, flags, false);
+	if (err > 0)
+		return connect_connected(sock, addr, len);
 	if (!err)
 		err = native_ops(sock)->connect(sock, addr, len, flags);
 	if (handed_over)
 		dmm_hand_over_done();
 	return err;
-}
-
-/* As of TCP: the first connect() that finds it connected says so. */
-static int connect_connected(struct socket *sock)
-{
-	return cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) == SS_CONNECTING ?
-	       0 : -EISCONN;
-}
-
-static bool is_unspec(const struct sockaddr *addr, int len)
-{
-	return len >= (int)sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
 }
 
 static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int flags)
@@ -206,12 +229,12 @@ static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int f
 	if (state == DMM_SOCK_KERNEL)
 		finish_kernel(sock);
 	if ((state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED) &&
-	    is_unspec(addr, len))
+	    sock->sk->sk_type == SOCK_STREAM && is_unspec(addr, len))
 		err = disconnect(sock, addr, len, flags);
 	else if (state == DMM_SOCK_CONNECTING)
 		err = finish_connect(sock, addr, len, flags, true);
 	else if (state == DMM_SOCK_CONNECTED)
-		err = connect_connected(sock);
+		err = connect_connected(sock, addr, len);
 	else
 		err = connect_undecided(sock, addr, len, flags);
 	srcu_read_unlock(&dmm_srcu, idx);
@@ -244,7 +267,12 @@ static int send_connected(struct socket *sock, struct msghdr *msg, size_t size)
 
 	if (!conn)
 		return native_ops(sock)->sendmsg(sock, msg, size);
-	err = dmm_user_sendmsg(sock, conn, msg, size);
+	if (conn->kind == DMM_CONN_DATAGRAM && msg->msg_name &&
+	    !is_destination(sock->sk, msg->msg_name, msg->msg_namelen))
+		err = msg->msg_namelen < (int)sizeof(struct sockaddr_in) ? -EINVAL :
+									   -EAFNOSUPPORT;
+	else
+		err = dmm_user_sendmsg(sock, conn, msg, size);
 	dmm_conn_put(conn);
 	return err;
 }
@@ -407,7 +435,8 @@ static int op_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
  * for some remotes lets the call go on.
  */
 static int decide_local(struct socket *sock, struct dmm_flow *flow,
-			struct dmm_decision *d, struct dmm_sockopts *opts)
+			struct dmm_decision *d, struct dmm_sockopts *opts,
+			struct dmm_plan *plan)
 {
 	struct sock *sk = sock->sk;
 	struct dmm_net *dn = dmm_net(sock_net(sk));
@@ -415,7 +444,7 @@ static int decide_local(struct socket *sock, struct dmm_flow *flow,
 
 	if (!dmm_sock_want(sk, want))
 		return 0;
-	dmm_decide(dn, flow, true, want, d, opts, NULL);
+	dmm_decide(dn, flow, true, want, d, opts, plan);
 	publish(dn, sk, flow, d);
 	dmm_stats_inc(dn, listens);
 	return d->err;
@@ -429,7 +458,7 @@ static int listen_decided(struct socket *sock, int backlog)
 	int err;
 
 	dmm_flow_init(&flow, sock->sk, DMM_ROLE_LISTEN, NULL);
-	err = decide_local(sock, &flow, &d, &opts);
+	err = decide_local(sock, &flow, &d, &opts, NULL);
 	if (err)
 		return err;
 	if (d.verdict == DMM_VERDICT_STACK)
@@ -480,28 +509,55 @@ static bool is_wildcard(const struct in6_addr *addr)
 	       (ipv6_addr_v4mapped(addr) && !addr->s6_addr32[3]);
 }
 
+/*
+ * The port is bound.  A user stack that shall serve it is asked for it as well;
+ * an address that does not tell remotes apart goes to the kernel for good.
+ */
+static int bind_decided(struct socket *sock, struct dmm_flow *flow,
+			struct dmm_decision *d, const struct dmm_plan *plan)
+{
+	struct dmm_conn *conn;
+	int err = 1;
+
+	if (plan->nr && !d->open) {
+		flow->sport = inet_sk(sock->sk)->inet_num;
+		err = dmm_dgram_start(sock, flow, d, plan);
+		conn = err ? NULL : dmm_sock_conn(sock->sk);
+		if (conn) {
+			err = dmm_dgram_wait(sock, conn);
+			dmm_conn_put(conn);
+		}
+	}
+	if (err <= 0)
+		return err;
+	/* If the remote may matter, the first send still decides. */
+	if (!is_wildcard(&flow->src) && !d->open && dmm_hand_over(sock))
+		dmm_hand_over_done();
+	return 0;
+}
+
 /* UDP has no listen(): binding to a port is it. */
 static int op_bind(struct socket *sock, struct sockaddr *addr, int len)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	bool serves = bind_serves(sock->sk, addr, len);
+	bool serves = bind_serves(sock->sk, addr, len) &&
+		      dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED;
 	struct dmm_sockopts opts = {};
 	struct dmm_decision d = {};
+	struct dmm_plan plan = {};
 	struct dmm_flow flow;
 	int err = 0;
 
 	if (serves) {
 		dmm_flow_init(&flow, sock->sk, DMM_ROLE_LISTEN, NULL);
 		dmm_flow_set_local(&flow, addr);
-		err = decide_local(sock, &flow, &d, &opts);
+		err = decide_local(sock, &flow, &d, &opts, &plan);
 	}
 	if (!err)
 		err = native_ops(sock)->bind(sock, addr, len);
 	if (!err && serves && d.verdict == DMM_VERDICT_STACK) {
 		dmm_sockopts_apply(sock, &opts);
-		/* If the remote may matter, the first send still decides. */
-		if (!is_wildcard(&flow.src) && !d.open && dmm_hand_over(sock))
-			dmm_hand_over_done();
+		err = bind_decided(sock, &flow, &d, &plan);
 	}
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
@@ -803,14 +859,14 @@ void __init dmm_ops_override(struct proto_ops *ops, int type)
 	ops->setsockopt = op_setsockopt;
 	ops->getsockopt = op_getsockopt;
 	ops->release = op_release;
+	ops->recvmsg = op_recvmsg;
+	ops->poll = op_poll;
+	ops->shutdown = op_shutdown;
+	ops->getname = op_getname;
+	ops->ioctl = op_ioctl;
 	if (type == SOCK_STREAM) {
 		ops->listen = op_listen;
 		ops->accept = DMM_ACCEPT_OP(op_accept);
-		ops->recvmsg = op_recvmsg;
-		ops->poll = op_poll;
-		ops->shutdown = op_shutdown;
-		ops->getname = op_getname;
-		ops->ioctl = op_ioctl;
 		ops->splice_read = op_splice_read;
 		ops->mmap = op_mmap;
 #ifdef DMM_HAVE_SENDPAGE

@@ -233,6 +233,28 @@ u32 dmm_bytes_produce(struct dmm_bytes *b, struct iov_iter *from, u32 len)
 	return done;
 }
 
+void dmm_bytes_put(struct dmm_bytes *b, const void *data, u32 len)
+{
+	const struct dmm_bytes_piece *p = piece_of(b, b->epoch);
+	u32 done, part;
+	void *to;
+
+	for (done = 0; done < len; done += part) {
+		part = len - done;
+		to = place(p, b->head + b->pending, &part);
+		if (data)
+			memcpy(to, data + done, part);
+		else
+			memset(to, 0, part);
+		b->pending += part;
+	}
+}
+
+void dmm_bytes_cancel(struct dmm_bytes *b)
+{
+	b->pending = 0;
+}
+
 void dmm_bytes_publish(struct dmm_bytes *b)
 {
 	u32 head = b->head + b->pending;
@@ -346,6 +368,20 @@ u32 dmm_bytes_copy(struct dmm_bytes *b, u32 skip, struct iov_iter *to, u32 len)
 			break;
 	}
 	return done;
+}
+
+void dmm_bytes_get(struct dmm_bytes *b, void *data, u32 len)
+{
+	const struct dmm_bytes_piece *p;
+	u32 done, part;
+	void *from;
+
+	for (done = 0; done < len; done += part) {
+		part = len - done;
+		p = piece_at(b, b->tail + done, &part);
+		from = place(p, b->tail + done, &part);
+		memcpy(data + done, from, part);
+	}
 }
 
 void dmm_bytes_consume(struct dmm_bytes *b, u32 len)

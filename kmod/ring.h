@@ -109,6 +109,9 @@ void dmm_bytes_exit(struct dmm_bytes *b);
 int dmm_bytes_space(struct dmm_bytes *b, u32 wanted);
 u32 dmm_bytes_produce(struct dmm_bytes *b, struct iov_iter *from, u32 len);
 void dmm_bytes_publish(struct dmm_bytes *b);
+/* The same from memory, NULL for zeros; and what takes back all that is not published. */
+void dmm_bytes_put(struct dmm_bytes *b, const void *data, u32 len);
+void dmm_bytes_cancel(struct dmm_bytes *b);
 
 /*
  * The consumer's side.  dmm_bytes_used() returns the bytes that are there, or
@@ -118,6 +121,8 @@ void dmm_bytes_publish(struct dmm_bytes *b);
 int dmm_bytes_used(struct dmm_bytes *b);
 u32 dmm_bytes_copy(struct dmm_bytes *b, u32 skip, struct iov_iter *to, u32 len);
 void dmm_bytes_consume(struct dmm_bytes *b, u32 len);
+/* Copy @len bytes, which are there, from the tail on. */
+void dmm_bytes_get(struct dmm_bytes *b, void *data, u32 len);
 
 /*
  * Offer the daemon a larger piece for an rx ring, of @wanted bytes if it may.

@@ -218,6 +218,28 @@ void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
 	rcu_read_unlock();
 }
 
+bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_decision *d)
+{
+	struct dmm_sock *ds;
+	bool ok = false;
+
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds) {
+		spin_lock_bh(&ds->lock);
+		ok = ds->state == DMM_SOCK_UNDECIDED;
+		if (ok) {
+			set_state(ds, DMM_SOCK_CONNECTED);
+			dmm_conn_get(conn);
+			ds->conn = conn;
+			ds->decision = *d;
+		}
+		spin_unlock_bh(&ds->lock);
+	}
+	rcu_read_unlock();
+	return ok;
+}
+
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)
 {
 	struct dmm_sock *ds;

@@ -91,6 +91,8 @@ bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
 void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d);
 void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
 		       const struct dmm_decision *d);
+/* The same, if it is undecided. */
+bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_decision *d);
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l);
 /* With a reference, or NULL. */
 struct dmm_conn *dmm_sock_conn(struct sock *sk);

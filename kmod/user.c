@@ -11,6 +11,7 @@
 #include <net/tcp.h>
 
 #include "conn.h"
+#include "dgram.h"
 #include "instance.h"
 
 /* The stack's words make no sense, or there is no memory: as the call says it. */
@@ -20,6 +21,11 @@ static int ring_error(struct dmm_conn *conn, int err)
 		return -ENOBUFS;
 	dmm_conn_violated(conn);
 	return -ECONNRESET;
+}
+
+static bool peerless(const struct dmm_conn *conn)
+{
+	return conn->kind == DMM_CONN_DATAGRAM;
 }
 
 /* Sending. */
@@ -118,6 +124,8 @@ int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	size_t sent;
 	int err;
 
+	if (peerless(conn))
+		return dmm_dgram_sendmsg(sock, conn, msg, size);
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	lock_sock(sk);
@@ -243,6 +251,8 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	struct receive r = { .msg = msg, .size = size, .flags = flags };
 	int err;
 
+	if (peerless(conn))
+		return dmm_dgram_recvmsg(sock, conn, msg, size, flags);
 	if (flags & MSG_OOB)
 		return -EINVAL;
 	lock_sock(sk);
@@ -301,10 +311,10 @@ int dmm_user_shutdown(struct socket *sock, struct dmm_conn *conn, int how)
 	if (how & ~SHUTDOWN_MASK || !how)
 		return -EINVAL;
 	lock_sock(sk);
-	if (READ_ONCE(conn->err)) {
+	if (READ_ONCE(conn->err) || (peerless(conn) && !conn->open.rport)) {
 		err = -ENOTCONN;
 	} else {
-		if (how & SEND_SHUTDOWN && !(sk->sk_shutdown & SEND_SHUTDOWN))
+		if (!peerless(conn) && how & SEND_SHUTDOWN && !(sk->sk_shutdown & SEND_SHUTDOWN))
 			dmm_conn_shutdown(conn);
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
 		sk->sk_state_change(sk);
@@ -342,7 +352,7 @@ int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr
 	const u8 *ip = peer ? open->remote : open->local;
 	__be16 port = peer ? open->rport : open->lport;
 
-	if (peer == 1 && READ_ONCE(conn->err))
+	if (peer && (!port || (peer == 1 && READ_ONCE(conn->err))))
 		return -ENOTCONN;
 	return sock->sk->sk_family == AF_INET ? name_v4(addr, ip, port) :
 						name_v6(addr, ip, port);
@@ -355,7 +365,8 @@ int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 
 	switch (cmd) {
 	case SIOCINQ:
-		answer = dmm_bytes_peek_used(conn->rx);
+		answer = peerless(conn) ? dmm_dgram_next(sock->sk, conn) :
+					  dmm_bytes_peek_used(conn->rx);
 		break;
 	case SIOCATMARK:
 		answer = 0;
@@ -444,7 +455,7 @@ void dmm_user_release(struct sock *sk, struct dmm_conn *conn)
 	bool reset = dmm_bytes_used(conn->rx) > 0 ||
 		     (sock_flag(sk, SOCK_LINGER) && !sk->sk_lingertime);
 
-	if (!reset) {
+	if (!reset && !peerless(conn)) {
 		if (!(sk->sk_shutdown & SEND_SHUTDOWN))
 			dmm_conn_shutdown(conn);
 		linger(sk, conn);

@@ -13,7 +13,8 @@ unset LD_LIBRARY_PATH MAKEFLAGS MAKELEVEL
 
 dest=$(mktemp -d)
 cleanup "rm -rf $dest"
-make=(make -s DESTDIR="$dest" PREFIX=/usr KERNELS="6.1 6.12")
+# What is built is built against what this machine has, what uses it against what was installed.
+make=(env -u PKG_CONFIG_PATH -u PKG_CONFIG_SYSROOT_DIR make -s DESTDIR="$dest" PREFIX=/usr KERNELS="6.1 6.12")
 export PKG_CONFIG_PATH=$dest/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
 
 # Each pattern stands for at least one file.

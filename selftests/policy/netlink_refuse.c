@@ -13,6 +13,9 @@
 #define CORE		NULL
 
 #define NAME31		"a123456789012345678901234567890"
+/* MEMBERS({ name, weight }, ...) */
+#define MEMBERS(...)	{ DMM_A_GROUP_MEMBERS, sizeof((const struct dmm_member[]){ __VA_ARGS__ }),	\
+			  (const struct dmm_member[]){ __VA_ARGS__ } }
 #define LEVEL8		"/a/b/c/d/e/f/g/h"
 
 static const struct refusal {
@@ -155,6 +158,68 @@ static const struct refusal {
 	{ "asking for an unknown set", DMM_CMD_SET_GET, ATTRS(STR(DMM_A_SET_NAME, "unknown")), ENOENT,
 	  "no such port set", DMM_A_SET_NAME, 0 },
 
+	/* groups */
+	{ "group without name", DMM_CMD_GROUP_ADD, ATTRS(MEMBERS({ "a", 1 })), EINVAL, "the name is missing", 0, 0 },
+	{ "group with a slash", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "a/b"), MEMBERS({ "a", 1 })), EINVAL,
+	  "names are made of letters, digits", DMM_A_GROUP_NAME, 0 },
+	{ "group of an unknown origin", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"), U8(DMM_A_GROUP_ORIGIN, 4),
+	  MEMBERS({ "a", 1 })), ERANGE, CORE, DMM_A_GROUP_ORIGIN, 0 },
+	{ "group without members", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new")), EINVAL,
+	  "the members are missing", 0, 0 },
+	{ "group of no member", DMM_CMD_GROUP_SET, ATTRS(STR(DMM_A_GROUP_NAME, "new"), NONE(DMM_A_GROUP_MEMBERS)), EINVAL,
+	  "the members are not an array of struct dmm_member", DMM_A_GROUP_MEMBERS, 0 },
+	{ "group of half a member", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"),
+	  BIN(DMM_A_GROUP_MEMBERS, 'a', 0)), EINVAL, "the members are not an array of struct dmm_member",
+	  DMM_A_GROUP_MEMBERS, 0 },
+	{ "group of 33 members", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"), MEMBERS([32] = { "a", 1 })), E2BIG,
+	  "too many members", DMM_A_GROUP_MEMBERS, 0 },
+	{ "member without name", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"), MEMBERS({ "", 1 })), EINVAL,
+	  "not a name of a stack", DMM_A_GROUP_MEMBERS, 0 },
+	{ "member with a name without end", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"),
+	  MEMBERS({ NAME31 "x", 1 })), EINVAL, "not a name of a stack", DMM_A_GROUP_MEMBERS, 0 },
+	{ "member without weight", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"), MEMBERS({ "a", 1 }, { "b", 0 })),
+	  EINVAL, "a weight is out of range", DMM_A_GROUP_MEMBERS, 0 },
+	{ "member of weight 1001", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"), MEMBERS({ "a", 1001 })), EINVAL,
+	  "a weight is out of range", DMM_A_GROUP_MEMBERS, 0 },
+	{ "member that comes twice", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "new"),
+	  MEMBERS({ "a@0", 1 }, { "b", 1 }, { "a@0", 2 })), EINVAL, "a member comes twice", DMM_A_GROUP_MEMBERS, 0 },
+	{ "group that exists", DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "farm"), MEMBERS({ "a", 1 })), EEXIST,
+	  "the group exists", DMM_A_GROUP_NAME, 0 },
+	{ "replacing a group of another origin", DMM_CMD_GROUP_SET, ATTRS(STR(DMM_A_GROUP_NAME, "farm"),
+	  U8(DMM_A_GROUP_ORIGIN, 2), MEMBERS({ "a", 1 })), EEXIST, "the object is of another origin",
+	  DMM_A_GROUP_ORIGIN, 0 },
+	{ "deleting no group", DMM_CMD_GROUP_DEL, NO_ATTRS, EINVAL, "the name is missing", 0, 0 },
+	{ "deleting an unknown group", DMM_CMD_GROUP_DEL, ATTRS(STR(DMM_A_GROUP_NAME, "unknown")), ENOENT,
+	  "no such group", DMM_A_GROUP_NAME, 0 },
+	{ "deleting a group that a rule names", DMM_CMD_GROUP_DEL, ATTRS(STR(DMM_A_GROUP_NAME, "farm")), EBUSY,
+	  "a rule names the group", DMM_A_GROUP_NAME, 0 },
+	{ "asking for no group", DMM_CMD_GROUP_GET, NO_ATTRS, EINVAL, "the name is missing", 0, 0 },
+	{ "asking for an unknown group", DMM_CMD_GROUP_GET, ATTRS(STR(DMM_A_GROUP_NAME, "unknown")), ENOENT,
+	  "no such group", DMM_A_GROUP_NAME, 0 },
+
+	/* stacks */
+	{ "asking for no instance", DMM_CMD_STACK_GET, ATTRS(STR(DMM_A_STACK_STACK, "a")), EINVAL,
+	  "which instance: stack or instance is missing", 0, 0 },
+	{ "asking for an unknown instance", DMM_CMD_STACK_GET, ATTRS(STR(DMM_A_STACK_STACK, "a"),
+	  STR(DMM_A_STACK_INSTANCE, "0")), ENOENT, "no such instance", DMM_A_STACK_INSTANCE, 0 },
+	{ "sharing nothing", DMM_CMD_STACK_SHARE, ATTRS(U32(DMM_A_STACK_NETNS_PID, 1)), EINVAL,
+	  "which instance: stack or instance is missing", 0, 0 },
+	{ "sharing with nobody", DMM_CMD_STACK_SHARE, ATTRS(STR(DMM_A_STACK_STACK, "a"), STR(DMM_A_STACK_INSTANCE, "0")),
+	  EINVAL, "which namespace: either netns-fd or netns-pid is needed", 0, 0 },
+	{ "sharing with two", DMM_CMD_STACK_SHARE, ATTRS(STR(DMM_A_STACK_STACK, "a"), STR(DMM_A_STACK_INSTANCE, "0"),
+	  U32(DMM_A_STACK_NETNS_FD, 0), U32(DMM_A_STACK_NETNS_PID, 1)), EINVAL,
+	  "which namespace: either netns-fd or netns-pid is needed", 0, 0 },
+	{ "sharing with no descriptor", DMM_CMD_STACK_SHARE, ATTRS(STR(DMM_A_STACK_STACK, "a"),
+	  STR(DMM_A_STACK_INSTANCE, "0"), U32(DMM_A_STACK_NETNS_FD, 9999)), EBADF, "no such network namespace",
+	  DMM_A_STACK_NETNS_FD, 0 },
+	{ "sharing with no process", DMM_CMD_STACK_UNSHARE, ATTRS(STR(DMM_A_STACK_STACK, "a"),
+	  STR(DMM_A_STACK_INSTANCE, "0"), U32(DMM_A_STACK_NETNS_PID, 0)), ESRCH, "no such network namespace",
+	  DMM_A_STACK_NETNS_PID, 0 },
+	{ "sharing an unknown instance", DMM_CMD_STACK_SHARE, ATTRS(STR(DMM_A_STACK_STACK, "a"),
+	  STR(DMM_A_STACK_INSTANCE, "0"), U32(DMM_A_STACK_NETNS_PID, 1)), ENOENT, "no such instance",
+	  DMM_A_STACK_INSTANCE, 0 },
+	{ "an event as a request", DMM_CMD_STACK_ADD, NO_ATTRS, EOPNOTSUPP, "", 0, 0 },
+
 	/* rules: place */
 	{ "rule without action", DMM_CMD_RULE_ADD, NO_ATTRS, EINVAL, "the rule names no stack", 0, 0 },
 	{ "rule with an id", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_ID, 1)), EINVAL, CORE, DMM_A_RULE_ID, 0 },
@@ -291,8 +356,33 @@ static const struct refusal {
 	{ "reject, strictly", DMM_CMD_RULE_ADD, ATTRS(U8(DMM_A_RULE_VERDICT, DMM_VERDICT_REJECT),
 	  U32(DMM_A_RULE_FLAGS, DMM_RULE_F_STRICT)), EINVAL, "a rule that rejects has neither stacks nor options",
 	  DMM_A_RULE_FLAGS, 0 },
-	{ "an unknown flag", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_FLAGS, 2)), EINVAL, CORE,
+	{ "an unknown flag", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_FLAGS, 4)), EINVAL, CORE,
 	  DMM_A_RULE_FLAGS, 0 },
+	{ "an attempt of no time", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_TIMEOUT, 0)), EINVAL,
+	  "the timeout is out of range", DMM_A_RULE_TIMEOUT, 0 },
+	{ "an attempt of 600001 ms", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_TIMEOUT, 600001)), EINVAL,
+	  "the timeout is out of range", DMM_A_RULE_TIMEOUT, 0 },
+	{ "a race of 9 ms", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_RACE, 9)), EINVAL,
+	  "the time between attempts of a race is out of range", DMM_A_RULE_RACE, 0 },
+	{ "a race of 60001 ms", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_RACE, 60001)), EINVAL,
+	  "the time between attempts of a race is out of range", DMM_A_RULE_RACE, 0 },
+	{ "the kernel in no race", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_FLAGS, DMM_RULE_F_RACE_KERNEL)),
+	  EINVAL, "the kernel's part in a race needs a race", DMM_A_RULE_FLAGS, 0 },
+	{ "a race of datagrams", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U8(DMM_A_RULE_TYPE, SOCK_DGRAM),
+	  U32(DMM_A_RULE_RACE, 10)), EINVAL, "times are for those who connect, with TCP", DMM_A_RULE_RACE, 0 },
+	{ "a timeout for listeners", DMM_CMD_RULE_ADD, ATTRS(KERNEL, U8(DMM_A_RULE_ROLE, DMM_ROLE_LISTEN),
+	  U32(DMM_A_RULE_TIMEOUT, 10)), EINVAL, "times are for those who connect, with TCP", DMM_A_RULE_TIMEOUT, 0 },
+	{ "reject with a race", DMM_CMD_RULE_ADD, ATTRS(U8(DMM_A_RULE_VERDICT, DMM_VERDICT_REJECT),
+	  U32(DMM_A_RULE_RACE, 10)), EINVAL, "a rule that rejects has neither stacks nor options", DMM_A_RULE_RACE, 0 },
+	{ "reject with a group", DMM_CMD_RULE_ADD, ATTRS(U8(DMM_A_RULE_VERDICT, DMM_VERDICT_REJECT),
+	  STR(DMM_A_RULE_GROUP, "farm")), EINVAL, "a rule that rejects has neither stacks nor options",
+	  DMM_A_RULE_GROUP, 0 },
+	{ "a stack and a group", DMM_CMD_RULE_ADD, ATTRS(KERNEL, STR(DMM_A_RULE_GROUP, "farm")), EINVAL,
+	  "the rule names stacks and a group", DMM_A_RULE_GROUP, 0 },
+	{ "an unknown group", DMM_CMD_RULE_ADD, ATTRS(STR(DMM_A_RULE_GROUP, "unknown")), ENOENT,
+	  "no such group", DMM_A_RULE_GROUP, 0 },
+	{ "the name of a set for a group", DMM_CMD_RULE_ADD, ATTRS(STR(DMM_A_RULE_GROUP, "web")), ENOENT,
+	  "no such group", DMM_A_RULE_GROUP, 0 },
 	{ "nine stacks", DMM_CMD_RULE_ADD, ATTRS(KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, KERNEL, KERNEL),
 	  EINVAL, "too many stacks", DMM_A_RULE_STACK, 0 },
 	{ "a stack in capitals", DMM_CMD_RULE_ADD, ATTRS(STR(DMM_A_RULE_STACK, "Kernel")), EINVAL,
@@ -403,6 +493,8 @@ static void fill(struct dnl *nl)
 	dnl_must(nl, DMM_CMD_RULE_ADD, ATTRS(KERNEL, U32(DMM_A_RULE_PRIO, 100), STR(DMM_A_RULE_DPORT_SET, "web")));
 	dnl_must(nl, DMM_CMD_RULE_ADD, ATTRS(KERNEL, U8(DMM_A_RULE_ORIGIN, DMM_ORIGIN_FILE),
 					    STR(DMM_A_RULE_DST_ZONE, "lan")));
+	dnl_must(nl, DMM_CMD_GROUP_ADD, ATTRS(STR(DMM_A_GROUP_NAME, "farm"), MEMBERS({ "a", 1 }, { "kernel", 1000 })));
+	dnl_must(nl, DMM_CMD_RULE_ADD, ATTRS(STR(DMM_A_RULE_GROUP, "farm"), STR(DMM_A_RULE_DST_ZONE, "lan")));
 }
 
 static bool said(const struct refusal *r, const struct answer *a)
@@ -456,6 +548,10 @@ static const struct {
 	{ DMM_CMD_RULE_ADD, DMM_A_RULE_SET_KEEPIDLE, 4 },
 	{ DMM_CMD_RULE_ADD, DMM_A_RULE_SET_KEEPINTVL, 4 },
 	{ DMM_CMD_RULE_ADD, DMM_A_RULE_SET_KEEPCNT, 4 },
+	{ DMM_CMD_RULE_ADD, DMM_A_RULE_TIMEOUT, 4 },
+	{ DMM_CMD_RULE_ADD, DMM_A_RULE_RACE, 4 },
+	{ DMM_CMD_STACK_SHARE, DMM_A_STACK_NETNS_FD, 4 },
+	{ DMM_CMD_STACK_UNSHARE, DMM_A_STACK_NETNS_PID, 4 },
 	{ DMM_CMD_RULE_DEL, DMM_A_RULE_ID, 4 },
 	{ DMM_CMD_RULE_DEL, DMM_A_RULE_PRIO, 4 },
 	{ DMM_CMD_RULE_GET, DMM_A_RULE_ID, 4 },
@@ -505,7 +601,7 @@ static void check_unknown(struct dnl *nl)
 	bool refused = true;
 	int cmd, type;
 
-	for (cmd = 1; cmd <= DMM_CMD_MAX; cmd++)
+	for (cmd = 1; cmd <= DMM_CMD_STACK_FLUSH; cmd++)
 		for (type = DMM_A_RULE_MAX + 1; type < 80; type += 13)
 			refused &= size_refused(nl, cmd, type, 4);
 	ksft_result(refused, "unknown attributes");
@@ -557,7 +653,7 @@ int main(void)
 	check_unknown(nl);
 	check_truncated(nl);
 	ksft_result(dnl_generation(nl) == gen, "none of them made a generation");
-	ksft_result(dnl_stat(nl, DMM_A_STAT_RULES) == 2 && dnl_stat(nl, DMM_A_STAT_ZONES) == 2 &&
+	ksft_result(dnl_stat(nl, DMM_A_STAT_RULES) == 3 && dnl_stat(nl, DMM_A_STAT_GROUPS) == 1 && dnl_stat(nl, DMM_A_STAT_ZONES) == 2 &&
 		    dnl_stat(nl, DMM_A_STAT_SETS) == 1 && dnl_stat(nl, DMM_A_STAT_PREFIXES) == 1 &&
 		    dnl_stat(nl, DMM_A_STAT_MASKS) == 2, "nor anything else");
 	ksft_result(!dnl_do(nl, DMM_CMD_FLUSH, NO_ATTRS) && !dnl_stat(nl, DMM_A_STAT_RULES), "and all can go");

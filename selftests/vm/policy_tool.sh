@@ -238,7 +238,7 @@ test_case "and of those whose order is their age" expect "odd.policy:4: overlaps
 test_case "and counts" expect "4 rules, 4 masks" dmmpolicy check -f odd.policy
 test_case "check changes nothing" unchanged dmmpolicy check -f all.policy
 sed -i 's/dport set web/dport set nosuch/' all.policy
-test_case "check asks the kernel" refuse "all.policy:10.*no such port set" dmmpolicy check -f all.policy
+test_case "check asks the kernel" refuse "all.policy:11.*no such port set" dmmpolicy check -f all.policy
 
 cat >late.policy <<'END'
 zone add z 10.0.0.0/8

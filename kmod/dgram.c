@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "dgram.h"
+
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "conn.h"
+#include "instance.h"
+#include "net.h"
+#include "sock.h"
+
+/* How long bind() waits for the stack's answer. */
+#define BIND_TIMEOUT	(3 * HZ)
+
+/* Starting. */
+
+static struct dmm_conn *make(struct sock *sk, const struct dmm_flow *flow,
+			     const char *stack)
+{
+	struct dmm_open open = { .family = flow->family, .type = SOCK_DGRAM };
+	struct dmm_instance *inst;
+	struct dmm_conn *conn;
+	u32 netns;
+
+	inst = dmm_instance_find(sock_net(sk), stack, flow, &netns);
+	if (!inst)
+		return ERR_PTR(-ECONNREFUSED);
+	memcpy(open.local, &flow->src, sizeof(open.local));
+	open.lport = htons(flow->sport);
+	conn = dmm_conn_new(inst, NULL, DMM_CONN_DATAGRAM, &open, netns, sk);
+	dmm_instance_put(inst);
+	if (!IS_ERR(conn))
+		conn->dual = sk->sk_family == AF_INET6 && !ipv6_only_sock(sk) &&
+			     ipv6_addr_any(&flow->src);
+	return conn;
+}
+
+static int serve(struct socket *sock, const struct dmm_flow *flow,
+		 struct dmm_decision *d, const char *stack)
+{
+	struct sock *sk = sock->sk;
+	struct dmm_conn *conn = make(sk, flow, stack);
+	int err;
+
+	if (IS_ERR(conn))
+		return PTR_ERR(conn);
+	err = dmm_conn_publish(conn);
+	if (!err) {
+		strscpy(d->stack, conn->inst->reg.name, sizeof(d->stack));
+		err = dmm_sock_claim(sk, conn, d) ? 0 : -EALREADY;
+		if (err)
+			dmm_conn_forget(conn);
+	}
+	if (!err) {
+		dmm_conn_attach(conn, sk);
+		dmm_queue_post(conn, BIT(DMM_EV_BIND));
+	}
+	dmm_conn_put(conn);
+	return err;
+}
+
+int dmm_dgram_start(struct socket *sock, const struct dmm_flow *flow,
+		    struct dmm_decision *d, const struct dmm_plan *plan)
+{
+	int err = -ECONNREFUSED;
+	unsigned int i;
+
+	for (i = 0; i < plan->nr; i++) {
+		if (!strcmp(plan->stack[i], dmm_stack_kernel))
+			return 1;
+		if (i)
+			d->reason = DMM_REASON_FALLBACK;
+		err = serve(sock, flow, d, plan->stack[i]);
+		if (!err || err == -EALREADY)
+			return err;
+	}
+	return err;
+}
+
+static bool answered(const struct dmm_conn *conn)
+{
+	return READ_ONCE(conn->state) != DMM_CONN_OPENING;
+}
+
+int dmm_dgram_wait(struct socket *sock, struct dmm_conn *conn)
+{
+	struct sock *sk = sock->sk;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long timeo = BIND_TIMEOUT;
+
+	add_wait_queue(sk_sleep(sk), &wait);
+	while (!answered(conn) && timeo && !signal_pending(current))
+		timeo = wait_woken(&wait, TASK_INTERRUPTIBLE, timeo);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	if (!answered(conn))
+		return timeo ? -EINTR : -ETIMEDOUT;
+	return conn->err;
+}
+
+/* Addresses. */
+
+static bool mapped(const u8 ip[16])
+{
+	return ipv6_addr_v4mapped((const struct in6_addr *)ip);
+}
+
+/* Of what the caller has checked: AF_INET, or AF_INET6 on an IPv6 socket. */
+static void set_end(u8 ip[16], __be16 *port, const struct sockaddr *addr)
+{
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+	const struct sockaddr_in *in = (const void *)addr;
+
+	if (addr->sa_family == AF_INET6) {
+		memcpy(ip, &in6->sin6_addr, 16);
+		*port = in6->sin6_port;
+	} else {
+		ipv6_addr_set_v4mapped(in->sin_addr.s_addr, (struct in6_addr *)ip);
+		*port = in->sin_port;
+	}
+}
+
+static int name_of(const struct sock *sk, void *to, const struct dmm_datagram *head)
+{
+	struct sockaddr_in6 *in6 = to;
+	struct sockaddr_in *in = to;
+
+	if (sk->sk_family == AF_INET6) {
+		memset(in6, 0, sizeof(*in6));
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = head->port;
+		memcpy(&in6->sin6_addr, head->addr, sizeof(in6->sin6_addr));
+		return sizeof(*in6);
+	}
+	memset(in, 0, sizeof(*in));
+	in->sin_family = AF_INET;
+	in->sin_port = head->port;
+	memcpy(&in->sin_addr, head->addr + 12, sizeof(in->sin_addr));
+	return sizeof(*in);
+}
+
+int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn,
+		      const struct sockaddr *addr)
+{
+	struct sock *sk = sock->sk;
+
+	lock_sock(sk);
+	if (addr->sa_family == AF_UNSPEC) {
+		memset(conn->open.remote, 0, sizeof(conn->open.remote));
+		conn->open.rport = 0;
+		sock->state = SS_UNCONNECTED;
+	} else {
+		set_end(conn->open.remote, &conn->open.rport, addr);
+		sock->state = SS_CONNECTED;
+	}
+	release_sock(sk);
+	return 0;
+}
+
+/* Sending. */
+
+static u32 room_for(u32 len)
+{
+	return ALIGN(sizeof(struct dmm_datagram) + len, DMM_DATAGRAM_ALIGN);
+}
+
+static bool cannot_send(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
+}
+
+static int wait_room(struct sock *sk, struct dmm_conn *conn, u32 needed, long *timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	add_wait_queue(sk_sleep(sk), &wait);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	dmm_conn_want_space(conn);
+	sk_wait_event(sk, timeo,
+		      cannot_send(sk) || dmm_bytes_peek_space(conn->tx) >= needed, &wait);
+	remove_wait_queue(sk_sleep(sk), &wait);
+	return 0;
+}
+
+static int put_datagram(struct dmm_conn *conn, const struct dmm_datagram *head,
+			struct msghdr *msg)
+{
+	u32 fill = room_for(head->len) - sizeof(*head) - head->len;
+
+	dmm_bytes_put(conn->tx, head, sizeof(*head));
+	if (dmm_bytes_produce(conn->tx, &msg->msg_iter, head->len) < head->len) {
+		dmm_bytes_cancel(conn->tx);
+		return -EFAULT;
+	}
+	dmm_bytes_put(conn->tx, NULL, fill);
+	dmm_bytes_publish(conn->tx);
+	dmm_conn_sent(conn);
+	return head->len;
+}
+
+/* Is there an address to send to, and of a family that the socket can? */
+static int make_head(struct sock *sk, const struct dmm_conn *conn,
+		     const struct msghdr *msg, size_t size, struct dmm_datagram *head)
+{
+	memset(head, 0, sizeof(*head));
+	if (size > DMM_DATAGRAM_MAX || room_for(size) > READ_ONCE(conn->tx->max))
+		return -EMSGSIZE;
+	head->len = size;
+	if (msg->msg_name) {
+		set_end(head->addr, &head->port, msg->msg_name);
+	} else {
+		memcpy(head->addr, conn->open.remote, sizeof(head->addr));
+		head->port = conn->open.rport;
+	}
+	if (!head->port)
+		return msg->msg_name ? -EINVAL : -EDESTADDRREQ;
+	head->family = mapped(head->addr) ? AF_INET : AF_INET6;
+	head->tos = inet_sk(sk)->tos;
+	return 0;
+}
+
+static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg,
+		       size_t size)
+{
+	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	struct dmm_datagram head;
+	int err, space;
+
+	err = make_head(sk, conn, msg, size, &head);
+	while (!err) {
+		if (READ_ONCE(sk->sk_err))
+			return sock_error(sk);
+		if (sk->sk_shutdown & SEND_SHUTDOWN)
+			return -EPIPE;
+		space = dmm_bytes_space(conn->tx, room_for(size));
+		if (space == -EPROTO) {
+			dmm_conn_violated(conn);
+			return -ECONNRESET;
+		}
+		if (space >= (int)room_for(size))
+			return put_datagram(conn, &head, msg);
+		err = wait_room(sk, conn, room_for(size), &timeo);
+	}
+	return err;
+}
+
+int dmm_dgram_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
+		      size_t size)
+{
+	struct sock *sk = sock->sk;
+	int err;
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	err = send_locked(sk, conn, msg, size);
+	release_sock(sk);
+	return err;
+}
+
+/* Receiving. */
+
+static bool wanted(const struct dmm_conn *conn, const struct dmm_datagram *head)
+{
+	return !conn->open.rport ||
+	       (conn->open.rport == head->port &&
+		!memcmp(conn->open.remote, head->addr, sizeof(head->addr)));
+}
+
+static bool valid(const struct sock *sk, const struct dmm_datagram *head, int used)
+{
+	return head->len <= DMM_DATAGRAM_MAX && room_for(head->len) <= used &&
+	       head->family == (mapped(head->addr) ? AF_INET : AF_INET6) &&
+	       (head->family == AF_INET || sk->sk_family == AF_INET6);
+}
+
+/*
+ * The first datagram that is for this socket.  1: there is one; 0: none; or an
+ * error.  Under the socket's lock.
+ */
+static int first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagram *head)
+{
+	int used;
+
+	for (;;) {
+		used = dmm_bytes_used(conn->rx);
+		if (!used)
+			return 0;
+		if (used >= (int)sizeof(*head))
+			dmm_bytes_get(conn->rx, head, sizeof(*head));
+		if (used < (int)sizeof(*head) || !valid(sk, head, used)) {
+			dmm_conn_violated(conn);
+			return -ECONNRESET;
+		}
+		if (wanted(conn, head))
+			return 1;
+		dmm_bytes_consume(conn->rx, room_for(head->len));
+		dmm_conn_received(conn);
+	}
+}
+
+static bool ended(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
+}
+
+static int wait_first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagram *head,
+		      long timeo)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	int ret;
+
+	for (;;) {
+		ret = first(sk, conn, head);
+		if (ret)
+			return ret;
+		if (READ_ONCE(sk->sk_err))
+			return sock_error(sk);
+		if (sk->sk_shutdown & RCV_SHUTDOWN)
+			return 0;
+		if (!timeo)
+			return -EAGAIN;
+		if (signal_pending(current))
+			return sock_intr_errno(timeo);
+		add_wait_queue(sk_sleep(sk), &wait);
+		dmm_conn_want_data(conn);
+		sk_wait_event(sk, &timeo, ended(sk) || dmm_bytes_peek_used(conn->rx),
+			      &wait);
+		remove_wait_queue(sk_sleep(sk), &wait);
+	}
+}
+
+/* IP_PKTINFO and the like, of what the stack told. */
+static void put_control(struct sock *sk, struct msghdr *msg,
+			const struct dmm_datagram *head)
+{
+	struct in_pktinfo info = {};
+	struct in6_pktinfo info6 = {};
+	int tclass = head->tos;
+	u8 tos = head->tos;
+
+	if (head->family == AF_INET && dmm_wants_pktinfo(sk)) {
+		memcpy(&info.ipi_addr, head->local + 12, sizeof(info.ipi_addr));
+		info.ipi_spec_dst = info.ipi_addr;
+		put_cmsg(msg, SOL_IP, IP_PKTINFO, sizeof(info), &info);
+	}
+	if (dmm_wants_tos(sk))
+		put_cmsg(msg, SOL_IP, IP_TOS, sizeof(tos), &tos);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->rxopt.bits.rxinfo) {
+		memcpy(&info6.ipi6_addr, head->local, sizeof(info6.ipi6_addr));
+		put_cmsg(msg, SOL_IPV6, IPV6_PKTINFO, sizeof(info6), &info6);
+	}
+	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->rxopt.bits.rxtclass)
+		put_cmsg(msg, SOL_IPV6, IPV6_TCLASS, sizeof(tclass), &tclass);
+#endif
+}
+
+static int take(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg, size_t size,
+		int flags, const struct dmm_datagram *head)
+{
+	u32 part = min_t(size_t, size, head->len);
+
+	if (dmm_bytes_copy(conn->rx, sizeof(*head), &msg->msg_iter, part) < part)
+		return -EFAULT;
+	if (part < head->len)
+		msg->msg_flags |= MSG_TRUNC;
+	if (msg->msg_name)
+		msg->msg_namelen = name_of(sk, msg->msg_name, head);
+	put_control(sk, msg, head);
+	if (!(flags & MSG_PEEK)) {
+		dmm_bytes_consume(conn->rx, room_for(head->len));
+		dmm_conn_received(conn);
+	}
+	return flags & MSG_TRUNC ? head->len : part;
+}
+
+int dmm_dgram_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
+		      size_t size, int flags)
+{
+	struct sock *sk = sock->sk;
+	struct dmm_datagram head;
+	int ret;
+
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	lock_sock(sk);
+	msg->msg_namelen = 0;
+	ret = wait_first(sk, conn, &head, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));
+	if (ret > 0)
+		ret = take(sk, conn, msg, size, flags, &head);
+	release_sock(sk);
+	return ret;
+}
+
+int dmm_dgram_next(struct sock *sk, struct dmm_conn *conn)
+{
+	struct dmm_datagram head;
+	int ret;
+
+	lock_sock(sk);
+	ret = first(sk, conn, &head);
+	release_sock(sk);
+	return ret > 0 ? head.len : 0;
+}
