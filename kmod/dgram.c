@@ -26,7 +26,7 @@ static struct dmm_conn *make(struct sock *sk, const struct dmm_flow *flow,
 	struct dmm_conn *conn;
 	u32 netns;
 
-	inst = dmm_instance_find(sock_net(sk), stack, flow, &netns);
+	inst = dmm_instance_find(sock_net(sk), stack, flow, true, &netns);
 	if (!inst)
 		return ERR_PTR(-ECONNREFUSED);
 	memcpy(open.local, &flow->src, sizeof(open.local));

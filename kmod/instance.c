@@ -471,7 +471,7 @@ bool dmm_instance_can_serve(struct dmm_instance *inst, const struct dmm_flow *fl
 static bool is_failing(struct net *net, const struct dmm_instance *inst,
 		       const struct dmm_flow *flow)
 {
-	return flow && flow->role == DMM_ROLE_CONNECT &&
+	return flow && flow->role == DMM_ROLE_CONNECT && flow->type == SOCK_STREAM &&
 	       dmm_negative_hit(net, inst, flow);
 }
 
