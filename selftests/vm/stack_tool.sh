@@ -151,6 +151,74 @@ test_case "also as columns" expect "Rings.*q0,rx:[01]0*/[0-9]+,tx:" dmmss -tnm
 test_case "totals by stack" eval "dmmss -s | grep -E '^loop +12$'"
 test_case "stat counts them" eval "dmmpolicy stat | grep -x 'connected 12'"
 
+# A stack that never answers: it is passed over while that is fresh.
+
+mute-stack mute >mute.log 2>&1 & mute=$!
+cleanup "kill $mute"
+test_case "a mute stack" wait_for 30 shown "mute@0 "
+dmmpolicy rule add prio 5 connect tcp dport 7003 stack mute,loop@a timeout 300
+dmmpolicy rule add prio 5 connect tcp dport 7004 stack mute timeout 300 strict
+dmmpolicy rule add prio 5 listen tcp sport 7003 stack loop
+
+cat >try.py <<'END'
+import errno, socket, sys
+
+if sys.argv[1] == "7003":
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(("127.0.0.1", 7003))
+    server.listen()
+c = socket.socket()
+try:
+    c.connect(("127.0.0.1", int(sys.argv[1])))
+    print(c.getsockopt(300, 1, 32).rstrip(b"\0").decode())
+except OSError as e:
+    print(errno.errorcode[e.errno])
+END
+
+try() {
+	dmmrun python3 try.py "$1"
+}
+connects_of_mute() {
+	dmmpolicy -s stack show mute | grep -o 'connects [0-9]*'
+}
+failing() {
+	dmmpolicy stat | grep -x "failing $1"
+}
+test_case "explain knows nothing against it" gives "mute=0:ok loop@a=a:ok" candidates connect tcp 127.0.0.1:7003
+test_case "the next stack of the list answers" gives loop try 7003
+test_case "it was asked" gives "connects 1" connects_of_mute
+# The first failure counts for a second, which a slow machine may need to ask; each further one for twice as long.
+fresh() {
+	local end=$((SECONDS + 60))
+
+	while ((SECONDS < end)); do
+		try 7003 >try.out || return
+		[[ $(candidates connect tcp 127.0.0.1:7003) == "mute=0:failing loop@a=a:ok" ]] || continue
+		failing 1 && return
+	done
+	echo "it never failed freshly"
+	return 1
+}
+test_case "its failure is remembered" fresh
+again() {
+	local end=$((SECONDS + 120)) before
+
+	while ((SECONDS < end)); do
+		before=$(connects_of_mute)
+		try 7003 >try.out || return
+		[[ $(<try.out) == loop ]] || { cat try.out; return 1; }
+		[[ $(connects_of_mute) != "$before" ]] || return 0
+	done
+	return 1
+}
+test_case "and it is not asked again" again
+test_case "flush" dmmpolicy stack flush
+test_case "forgets" failing 0
+test_case "a strict rule fails with the last error" gives ETIMEDOUT try 7004
+test_case "and asks again, for there is no other choice" gives ETIMEDOUT try 7004
+kill "$mute"
+
 # Sharing.
 
 ip netns add stack-tool || not_ok "ip netns add"
@@ -170,7 +238,6 @@ test_case "unshare" dmmpolicy stack unshare loop@a netns stack-tool
 test_case "and it does not" alone
 test_case "unshare twice" refuse "the instance does not serve the namespace" dmmpolicy stack unshare loop@a netns stack-tool
 test_case "an unknown instance" refuse "no such instance" dmmpolicy stack share loop@c netns stack-tool
-test_case "flush" dmmpolicy stack flush
 
 # The end.
 
