@@ -47,7 +47,8 @@ static struct dmm_negative_bucket *bucket_of(struct dmm_negative *n, u32 inst,
 	u32 hash;
 
 	net_get_random_once(&seed, sizeof(seed));
-	hash = jhash2(flow->dst.s6_addr32, 4, seed ^ inst ^ (u32)flow->dport << 16);
+	hash = jhash2((__force const u32 *)flow->dst.s6_addr32, 4,
+		      seed ^ inst ^ (u32)flow->dport << 16);
 	return &n->bucket[hash % DMM_NEGATIVE_BUCKETS];
 }
 

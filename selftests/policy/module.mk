@@ -13,6 +13,10 @@ $B/selftests/bin/policy-cases: $(patsubst %,$B/obj/selftests/policy/%.o,cases ca
 $B/selftests/bin/policy-cases: override CPPFLAGS += -Iselftests
 $B/selftests/bin/policy-cases: LDLIBS = $(NL_LIBS)
 
+# mute-stack: a stack that never answers.
+TESTBINS += $B/selftests/bin/mute-stack
+$B/selftests/bin/mute-stack: $B/obj/selftests/policy/mute.o
+
 # policy_*: tests that talk to the kernel through libdmm.
 ksft_policy_vm := $(patsubst selftests/policy/%.c,$B/selftests/vm/%,$(wildcard selftests/policy/policy_*.c))
 TESTBINS += $(ksft_policy_vm)

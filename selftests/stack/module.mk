@@ -5,3 +5,7 @@ stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop)
 $(stack_tests): $B/obj/selftests/stack/cases.o $B/obj/selftests/stack/peer.o
 $(stack_tests): override CPPFLAGS += -Iselftests
 $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop))
+
+TESTBINS += $B/selftests/bin/stack-cases
+$B/selftests/bin/stack-cases: $(addprefix $B/obj/selftests/stack/,cases.o kernel.o main.o)
+$B/selftests/bin/stack-cases: override CPPFLAGS += -Iselftests

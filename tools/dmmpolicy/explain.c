@@ -51,14 +51,31 @@ static void print_answer(const struct dmm_explain *e)
 	putchar('\n');
 }
 
+static void print_candidates(const struct dmm_candidates *list)
+{
+	for (uint32_t i = 0; i < list->nr; i++) {
+		const struct dmm_candidate *c = &list->v[i];
+		const char *status = dmm_candidate_name(c->status);
+		bool named = strchr(c->stack, '@') || !c->instance[0];
+
+		printf("  candidate %s%s%s: %s", c->stack, named ? "" : "@",
+		       named ? "" : c->instance, status ? status : "?");
+		if (c->instance[0])
+			printf(" weight %u live %u", c->weight, c->live);
+		putchar('\n');
+	}
+}
+
 static int take_answer(void *arg, const struct dmm_object *obj)
 {
 	struct explanation *x = arg;
 
 	if (x->app->json)
 		x->json = json_of(DMM_CMD_EXPLAIN, obj->explain);
-	else
-		print_answer(obj->explain);
+	if (x->app->json)
+		return 0;
+	print_answer(obj->explain);
+	print_candidates(&obj->explain->candidates);
 	return 0;
 }
 

@@ -41,12 +41,15 @@ static int take_socket(struct nl_msg *msg, void *arg)
 	if (!s)
 		return NL_OK;
 	s->live = true;
+	s->uid = m->idiag_uid;
+	s->inode = m->idiag_inode;
+	/* To the kernel's TCP what a user stack serves is a socket that is bound at most. */
+	if (s->instance[0])
+		return NL_OK;
 	s->family = m->idiag_family;
 	s->state = m->idiag_state;
 	s->recv_q = m->idiag_rqueue;
 	s->send_q = m->idiag_wqueue;
-	s->uid = m->idiag_uid;
-	s->inode = m->idiag_inode;
 	set_addr(&s->src, m->idiag_family, m->id.idiag_src);
 	set_addr(&s->dst, m->idiag_family, m->id.idiag_dst);
 	s->sport = ntohs(m->id.idiag_sport);

@@ -15,6 +15,10 @@
  * @live:	the kernel lists it among its sockets
  * @state:	TCP_*, as socket monitoring has it
  * @stack:	"" while undecided, or if it was refused
+ * @instance:	of the stack, "" if the kernel serves it
+ * @queue:	of the instance
+ * @tx_used:	bytes in the ring to the stack; @tx_size: its size
+ * @rx_used:	and from it; @rx_size
  * @time:	of the decision, ns since 1970; 0 if only its present state is known
  * @comm:	of the process that made the decision necessary
  */
@@ -38,7 +42,13 @@ struct entry {
 	uint32_t prio;
 	uint32_t pid;
 	uint64_t time;
+	uint32_t queue;
+	uint32_t tx_used;
+	uint32_t tx_size;
+	uint32_t rx_used;
+	uint32_t rx_size;
 	char stack[DMM_NAME_MAX];
+	char instance[DMM_NAME_MAX];
 	char comm[16];
 };
 
@@ -89,6 +99,7 @@ struct options {
 	bool numeric;
 	bool header;
 	bool processes;
+	bool rings;
 };
 
 void print_table(const struct entries *e, const struct holders *h, const struct options *o);

@@ -99,6 +99,22 @@ static int take_decision(void *arg, const struct dmm_object *obj)
 	return 0;
 }
 
+/* As socket monitoring would call it. */
+static uint8_t state_of(const struct dmm_decision *d)
+{
+	switch (d->state) {
+	case DMM_SOCK_LISTENER:
+		return TCP_LISTEN;
+	case DMM_SOCK_CONNECTING:
+	case DMM_SOCK_KERNEL:
+		return TCP_SYN_SENT;
+	case DMM_SOCK_CONNECTED:
+		return TCP_ESTABLISHED;
+	default:
+		return TCP_CLOSE;
+	}
+}
+
 /* What is held now counts more than what was decided once. */
 static int take_held(void *arg, const struct dmm_object *obj)
 {
@@ -110,16 +126,24 @@ static int take_held(void *arg, const struct dmm_object *obj)
 	s->held = true;
 	s->family = d->family;
 	s->type = d->type;
-	s->state = d->state == DMM_SOCK_LISTENER ? TCP_LISTEN : TCP_CLOSE;
+	s->state = state_of(d);
 	s->src = d->src;
-	s->dst = (struct dmm_prefix){ 0 };
+	s->dst = d->dst;
 	s->sport = d->sport;
-	s->dport = 0;
+	s->dport = d->dport;
 	s->uid = d->uid;
 	s->reason = d->reason;
 	s->rule = d->rule;
 	s->prio = d->prio;
 	copy_str(s->stack, sizeof(s->stack), d->stack);
+	copy_str(s->instance, sizeof(s->instance), d->instance);
+	s->queue = d->queue;
+	s->tx_used = d->tx_used;
+	s->tx_size = d->tx_size;
+	s->rx_used = d->rx_used;
+	s->rx_size = d->rx_size;
+	s->recv_q = d->rx_used;
+	s->send_q = d->tx_used;
 	return 0;
 }
 

@@ -12,11 +12,13 @@
 
 #include "dmmss.h"
 
-enum { NETID, STATE, RECV_Q, SEND_Q, LOCAL, PEER, STACK, RULE, REASON, USERS, COLUMNS };
+enum {
+	NETID, STATE, RECV_Q, SEND_Q, LOCAL, PEER, STACK, RULE, REASON, RINGS, USERS, COLUMNS
+};
 
 static const char *const titles[COLUMNS] = {
 	"Netid", "State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port",
-	"Stack", "Rule", "Reason", "Process",
+	"Stack", "Rule", "Reason", "Rings", "Process",
 };
 
 /* As ss(8) calls them. */
@@ -111,6 +113,26 @@ static char *format_number(uint32_t n, bool present)
 	return strdup(text);
 }
 
+static char *format_stack(const struct entry *s)
+{
+	char *text;
+
+	if (!s->instance[0])
+		return strdup(s->stack[0] ? s->stack : "-");
+	return asprintf(&text, "%s@%s", s->stack, s->instance) < 0 ? NULL : text;
+}
+
+/* Where the socket is in its instance, and how full its rings are. */
+static char *format_rings(const struct entry *s)
+{
+	char *text;
+
+	if (!s->instance[0])
+		return strdup("-");
+	return asprintf(&text, "q%u,rx:%u/%u,tx:%u/%u", s->queue, s->rx_used, s->rx_size,
+			s->tx_used, s->tx_size) < 0 ? NULL : text;
+}
+
 static void format_row(char **row, const struct entry *s, const struct holders *h,
 		       const struct options *o)
 {
@@ -120,17 +142,26 @@ static void format_row(char **row, const struct entry *s, const struct holders *
 	row[SEND_Q] = format_number(s->send_q, true);
 	row[LOCAL] = format_endpoint(s, &s->src, s->sport, o);
 	row[PEER] = format_endpoint(s, &s->dst, s->dport, o);
-	row[STACK] = strdup(s->stack[0] ? s->stack : "-");
+	row[STACK] = format_stack(s);
 	row[RULE] = format_number(s->rule, s->rule);
 	row[REASON] = strdup(reason_name(s->reason));
+	row[RINGS] = format_rings(s);
 	row[USERS] = format_holders(s, h);
 }
 
-static void print_row(char *const *row, const size_t *width, int columns)
+static bool is_shown(int column, const struct options *o)
 {
-	for (int c = 0; c < columns - 1; c++)
-		printf("%-*s ", (int)width[c], row[c] ? row[c] : "");
-	printf("%s\n", row[columns - 1] ? row[columns - 1] : "");
+	return (column != RINGS || o->rings) && (column != USERS || o->processes);
+}
+
+static void print_row(char *const *row, const size_t *width, const struct options *o)
+{
+	int last = o->processes ? USERS : o->rings ? RINGS : REASON;
+
+	for (int c = 0; c < last; c++)
+		if (is_shown(c, o))
+			printf("%-*s ", (int)width[c], row[c] ? row[c] : "");
+	printf("%s\n", row[last] ? row[last] : "");
 }
 
 static void widen(size_t *width, char *const *row)
@@ -153,7 +184,6 @@ static void free_rows(char *(*rows)[COLUMNS], size_t nr)
 
 void print_table(const struct entries *e, const struct holders *h, const struct options *o)
 {
-	int columns = o->processes ? COLUMNS : USERS;
 	char *(*rows)[COLUMNS] = calloc(e->nr + 1, sizeof(*rows));
 	size_t width[COLUMNS] = { 0 };
 
@@ -166,9 +196,9 @@ void print_table(const struct entries *e, const struct holders *h, const struct 
 		widen(width, rows[i]);
 	}
 	if (o->header)
-		print_row((char *const *)titles, width, columns);
+		print_row((char *const *)titles, width, o);
 	for (size_t i = 0; i < e->nr; i++)
-		print_row(rows[i], width, columns);
+		print_row(rows[i], width, o);
 	free_rows(rows, e->nr);
 }
 
@@ -211,6 +241,14 @@ static void set_decision(json_t *json, const struct entry *s)
 		json_object_set_new(json, "comm", json_string(s->comm));
 }
 
+static void set_instance(json_t *json, const struct entry *s)
+{
+	json_object_set_new(json, "instance", json_string(s->instance));
+	json_object_set_new(json, "queue", json_integer(s->queue));
+	json_object_set_new(json, "rx_size", json_integer(s->rx_size));
+	json_object_set_new(json, "tx_size", json_integer(s->tx_size));
+}
+
 static json_t *json_of_entry(const struct entry *s, const struct holders *h)
 {
 	json_t *json = json_object();
@@ -219,11 +257,14 @@ static json_t *json_of_entry(const struct entry *s, const struct holders *h)
 
 	json_object_set_new(json, "netid", json_string(netid(s)));
 	json_object_set_new(json, "state", json_string(state_name(s)));
-	if (s->live) {
+	if (s->live || s->instance[0]) {
 		json_object_set_new(json, "recv_q", json_integer(s->recv_q));
 		json_object_set_new(json, "send_q", json_integer(s->send_q));
-		json_object_set_new(json, "inode", json_integer(s->inode));
 	}
+	if (s->live)
+		json_object_set_new(json, "inode", json_integer(s->inode));
+	if (s->instance[0])
+		set_instance(json, s);
 	set_endpoint(json, "local", "local_port", &s->src, s->sport);
 	set_endpoint(json, "peer", "peer_port", &s->dst, s->dport);
 	json_object_set_new(json, "uid", json_integer(s->uid));

@@ -23,7 +23,8 @@
  * fork() only one of the processes may go on.
  *
  * Errors are negative errno values.  Nothing here prints, exits or blocks but
- * dmm_stack_run() and dmm_stack_poll() with a timeout.
+ * dmm_stack_run(), dmm_stack_poll() with a timeout, dmm_stack_send() and
+ * dmm_stack_receive().
  */
 #ifndef DMM_STACK_H
 #define DMM_STACK_H
