@@ -34,7 +34,7 @@ static const struct scenario *const tables[] = {
 	bpf_scenarios, tls_scenarios, storm_scenarios,
 };
 
-static bool plain_only, verbose;
+static bool plain_only, verbose, stay;
 
 /* A network namespace of our own, in which everything is at its defaults. */
 static void enter_netns(void)
@@ -280,9 +280,10 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], EXEC_HELPER))
 		return exec_helper(argv + 2);
-	while ((opt = getopt(argc, argv, "pv")) != -1) {
+	while ((opt = getopt(argc, argv, "npv")) != -1) {
 		if (opt == '?')
 			return 2;
+		stay |= opt == 'n';
 		plain_only |= opt == 'p';
 		verbose |= opt == 'v';
 	}
@@ -290,7 +291,8 @@ int main(int argc, char **argv)
 	af_dmm = read_number("/sys/module/dmm/parameters/af");
 	if (af_dmm < 0 && !plain_only)
 		ksft_skip_all("dmm.ko is not loaded");
-	enter_netns();
+	if (!stay)
+		enter_netns();
 	refs = read_number("/sys/module/dmm/refcnt");
 	ksft_plan(count(argv + optind) + !plain_only);
 	for (i = 0; i < ARRAY_SIZE(tables); i++) {
