@@ -102,7 +102,7 @@ static void run_one(const struct scenario *s, const struct run *r, struct trace 
 		_exit(0);
 	}
 	setpgid(pid, pid);
-	kill_after(pid, SCENARIO_MS);
+	kill_after(pid, SCENARIO_MS * ksft_time_scale());
 	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status))
 		see("killed: %s", strsignal(WTERMSIG(status)));
@@ -254,7 +254,7 @@ static bool refcount_is(int want)
 {
 	int ms;
 
-	for (ms = 0; ms < 5000; ms++) {
+	for (ms = 0; ms < 5000 * (int)ksft_time_scale(); ms++) {
 		if (read_number("/sys/module/dmm/refcnt") == want)
 			return true;
 		usleep(1000);
