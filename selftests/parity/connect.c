@@ -402,7 +402,8 @@ static void blocking_accept(void)
 	dial(e, a.fd);
 	pthread_join(t, NULL);
 	pthread_join(u, NULL);
-	see("two sleepers: %d", a.ret + b.ret);
+	/* Not which numbers: one that was not in accept() yet comes after the clients. */
+	see("two sleepers: %d, %d", a.ret >= 0, b.ret >= 0);
 	see_poll("both taken", a.fd);
 
 	MUST(setsockopt(a.fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)));
