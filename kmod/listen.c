@@ -232,7 +232,6 @@ static void inherit(struct sock *sk, const struct sock *from)
 	sk->sk_rcvbuf = from->sk_rcvbuf;
 	sk->sk_userlocks = from->sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
 	sk->sk_mark = from->sk_mark;
-	sk->sk_priority = from->sk_priority;
 	sk->sk_reuse = from->sk_reuse;
 	sk->sk_bound_dev_if = from->sk_bound_dev_if;
 	sock_valbool_flag(sk, SOCK_LINGER, sock_flag(from, SOCK_LINGER));

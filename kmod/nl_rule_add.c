@@ -592,21 +592,16 @@ static int rule_add_change(struct dmm_policy *p, void *arg,
 	return 0;
 }
 
-static int echo_id(struct genl_info *info, u32 id)
+static int echo_id(const struct dmm_nl_msg *m, struct genl_info *info, u32 id)
 {
-	struct dmm_nl_msg m;
-	void *hdr;
+	void *hdr = dmm_nl_msg_start(m);
 
-	dmm_nl_reply_msg(&m, info, DMM_CMD_RULE_ADD);
-	if (!m.skb)
-		return -ENOMEM;
-	hdr = dmm_nl_msg_start(&m);
-	if (!hdr || nla_put_u32(m.skb, DMM_A_RULE_ID, id)) {
-		nlmsg_free(m.skb);
+	if (!hdr || nla_put_u32(m->skb, DMM_A_RULE_ID, id)) {
+		nlmsg_free(m->skb);
 		return -EMSGSIZE;
 	}
-	genlmsg_end(m.skb, hdr);
-	return genlmsg_reply(m.skb, info);
+	genlmsg_end(m->skb, hdr);
+	return genlmsg_reply(m->skb, info);
 }
 
 int dmm_nl_rule_add_doit(struct sk_buff *skb, struct genl_info *info)
@@ -618,9 +613,16 @@ int dmm_nl_rule_add_doit(struct sk_buff *skb, struct genl_info *info)
 		.extack = info->extack,
 		.ns = sk_user_ns(NETLINK_CB(skb).sk),
 	};
+	struct dmm_nl_msg m = {};
 	int err;
 
 	err = check_cc(&add);
+	/* Before the change: afterwards, that there is no memory comes too late. */
+	if (!err && info->nlhdr->nlmsg_flags & NLM_F_ECHO) {
+		dmm_nl_reply_msg(&m, info, DMM_CMD_RULE_ADD);
+		if (!m.skb)
+			err = -ENOMEM;
+	}
 	if (err) {
 		dmm_policy_doom(p, info->snd_portid);
 		return err;
@@ -628,7 +630,8 @@ int dmm_nl_rule_add_doit(struct sk_buff *skb, struct genl_info *info)
 	err = dmm_policy_change(p, info->snd_portid, rule_add_change, &add,
 				info->extack);
 	/* No id: the transaction was doomed before. */
-	if (!err && add.id && info->nlhdr->nlmsg_flags & NLM_F_ECHO)
-		err = echo_id(info, add.id);
+	if (!err && add.id && m.skb)
+		return echo_id(&m, info, add.id);
+	nlmsg_free(m.skb);
 	return err;
 }

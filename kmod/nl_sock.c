@@ -84,8 +84,10 @@ void dmm_netlink_decided(struct net *net, const struct dmm_record *rec)
 	if (!genl_has_listeners(&dmm_genl_family, net, DMM_NLGRP_DECISION))
 		return;
 	skb = genlmsg_new(MSG_SIZE, GFP_KERNEL);
-	if (!skb)
+	if (!skb) {
+		genl_set_err(&dmm_genl_family, net, 0, DMM_NLGRP_DECISION, -ENOBUFS);
 		return;
+	}
 	if (fill_record(skb, 0, 0, 0, net->user_ns, rec))
 		nlmsg_free(skb);
 	else

@@ -72,7 +72,7 @@ static void publish(struct dmm_net *dn, struct sock *sk, const struct dmm_flow *
 }
 
 /* What a socket has of user stacks, if anything, is over. */
-static void drop(struct sock *sk)
+static void drop(struct sock *sk, void (*end)(struct sock *sk, struct dmm_conn *conn))
 {
 	struct dmm_sock_refs refs;
 
@@ -82,7 +82,24 @@ static void drop(struct sock *sk)
 	if (refs.connect)
 		dmm_connect_cancel(refs.connect);
 	if (refs.conn)
-		dmm_user_release(sk, refs.conn);
+		end(sk, refs.conn);
+}
+
+static void end_by_reset(struct sock *sk, struct dmm_conn *conn)
+{
+	dmm_conn_close(conn, true);
+}
+
+/* As tcp_disconnect(): undecided again, with an error for who still waits. */
+static void reset(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	drop(sk, end_by_reset);
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	WRITE_ONCE(sk->sk_err, ECONNRESET);
+	sock->state = SS_UNCONNECTED;
+	sk_error_report(sk);
 }
 
 /* A worker has asked the kernel's TCP to connect: what is left of it. */
@@ -90,7 +107,7 @@ static void finish_kernel(struct socket *sock)
 {
 	if (dmm_sock_state(sock->sk) != DMM_SOCK_KERNEL)
 		return;
-	drop(sock->sk);
+	drop(sock->sk, end_by_reset);
 	if (dmm_hand_over(sock))
 		dmm_hand_over_done();
 }
@@ -153,12 +170,14 @@ static bool connects(const struct sock *sk, const struct sockaddr *addr, int len
 
 static int disconnect(struct socket *sock, struct sockaddr *addr, int len, int flags)
 {
-	struct sock *sk = sock->sk;
+	reset(sock);
+	return native_ops(sock)->connect(sock, addr, len, flags);
+}
 
-	drop(sk);
-	WRITE_ONCE(sk->sk_err, 0);
-	WRITE_ONCE(sk->sk_shutdown, 0);
-	sock->state = SS_UNCONNECTED;
+/* A listener that is disconnected can connect, and is decided again. */
+static int stop_listening(struct socket *sock, struct sockaddr *addr, int len, int flags)
+{
+	drop(sock->sk, end_by_reset);
 	return native_ops(sock)->connect(sock, addr, len, flags);
 }
 
@@ -235,6 +254,8 @@ static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int f
 		err = finish_connect(sock, addr, len, flags, true);
 	else if (state == DMM_SOCK_CONNECTED)
 		err = connect_connected(sock, addr, len);
+	else if (state == DMM_SOCK_LISTENER && is_unspec(addr, len))
+		err = stop_listening(sock, addr, len, flags);
 	else
 		err = connect_undecided(sock, addr, len, flags);
 	srcu_read_unlock(&dmm_srcu, idx);
@@ -391,6 +412,11 @@ static int op_shutdown(struct socket *sock, int how)
 	if (conn) {
 		err = dmm_user_shutdown(sock, conn, how);
 		dmm_conn_put(conn);
+	} else if (dmm_sock_state(sock->sk) == DMM_SOCK_CONNECTING) {
+		/* As of TCP, that gives up connecting. */
+		err = how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : 0;
+		if (!err)
+			reset(sock);
 	} else {
 		err = native_ops(sock)->shutdown(sock, how);
 	}
@@ -536,8 +562,22 @@ static int bind_decided(struct socket *sock, struct dmm_flow *flow,
 	return 0;
 }
 
+/* The carrier of a connection that a user stack serves may be unbound still. */
+static int op_bind_stream(struct socket *sock, struct sockaddr *addr, int len)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	int state = dmm_sock_state(sock->sk), err;
+
+	if (state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED)
+		err = -EINVAL;
+	else
+		err = native_ops(sock)->bind(sock, addr, len);
+	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
 /* UDP has no listen(): binding to a port is it. */
-static int op_bind(struct socket *sock, struct sockaddr *addr, int len)
+static int op_bind_dgram(struct socket *sock, struct sockaddr *addr, int len)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
 	bool serves = bind_serves(sock->sk, addr, len) &&
@@ -794,22 +834,6 @@ static ssize_t op_splice_read(struct socket *sock, loff_t *ppos,
 	return ret;
 }
 
-static int op_mmap(struct file *file, struct socket *sock, struct vm_area_struct *vma)
-{
-	int idx = srcu_read_lock(&dmm_srcu);
-	struct dmm_conn *conn = user_conn(sock);
-	int err;
-
-	if (conn) {
-		err = -ENODEV;
-		dmm_conn_put(conn);
-	} else {
-		err = native_ops(sock)->mmap(file, sock, vma);
-	}
-	srcu_read_unlock(&dmm_srcu, idx);
-	return err;
-}
-
 #ifdef DMM_HAVE_SENDPAGE
 static ssize_t op_sendpage(struct socket *sock, struct page *page, int offset,
 			   size_t size, int flags)
@@ -843,7 +867,7 @@ static int op_release(struct socket *sock)
 	if (!sock->sk) {
 		err = 0;
 	} else {
-		drop(sock->sk);
+		drop(sock->sk, dmm_user_release);
 		dmm_sock_untrack(sock->sk);
 		dmm_family_settle(sock->sk);
 		err = native_ops(sock)->release(sock);
@@ -865,14 +889,14 @@ void __init dmm_ops_override(struct proto_ops *ops, int type)
 	ops->getname = op_getname;
 	ops->ioctl = op_ioctl;
 	if (type == SOCK_STREAM) {
+		ops->bind = op_bind_stream;
 		ops->listen = op_listen;
 		ops->accept = DMM_ACCEPT_OP(op_accept);
 		ops->splice_read = op_splice_read;
-		ops->mmap = op_mmap;
 #ifdef DMM_HAVE_SENDPAGE
 		ops->sendpage = op_sendpage;
 #endif
 	} else {
-		ops->bind = op_bind;
+		ops->bind = op_bind_dgram;
 	}
 }

@@ -42,7 +42,8 @@ void dmm_log_prepare(struct dmm_log *log)
 
 	if (READ_ONCE(log->slots) || !records)
 		return;
-	slots = kvcalloc(records, sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	/* The next socket tries again. */
+	slots = kvcalloc(records, sizeof(*slots), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!slots)
 		return;
 	for (i = 0; i < records; i++)

@@ -117,9 +117,21 @@ static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *ms
 	return err;
 }
 
+/* MSG_ZEROCOPY: done already, by copying, as TCP does over loopback. */
+static void tell_copied(struct ubuf_info *uarg, bool sent)
+{
+	if (!sent) {
+		net_zcopy_put_abort(uarg, true);
+		return;
+	}
+	uarg_to_msgzc(uarg)->zerocopy = 0;
+	net_zcopy_put(uarg);
+}
+
 int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		     size_t size)
 {
+	struct ubuf_info *uarg = NULL;
 	struct sock *sk = sock->sk;
 	size_t sent;
 	int err;
@@ -128,12 +140,23 @@ int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 		return dmm_dgram_sendmsg(sock, conn, msg, size);
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (msg->msg_flags & MSG_FASTOPEN && msg->msg_name)
+		return -EISCONN;
 	lock_sock(sk);
+	if (msg->msg_flags & MSG_ZEROCOPY && size && sock_flag(sk, SOCK_ZEROCOPY)) {
+		uarg = msg_zerocopy_realloc(sk, size, NULL);
+		if (!uarg) {
+			release_sock(sk);
+			return -ENOBUFS;
+		}
+	}
 	if (!size && cannot_send(sk))
 		err = -EPIPE;
 	else
 		err = send_locked(sk, conn, msg);
 	sent = size - msg_data_left(msg);
+	if (uarg)
+		tell_copied(uarg, sent);
 	if (err && !sent)
 		err = sk_stream_error(sk, msg->msg_flags, err);
 	release_sock(sk);
@@ -192,6 +215,8 @@ static int receive_some(struct dmm_conn *conn, struct receive *r)
 	if (used <= r->skip)
 		return 0;
 	part = min_t(size_t, used - r->skip, r->size - r->done);
+	if (!part)
+		return 1; /* nothing is asked for */
 	if (!(r->flags & MSG_TRUNC))
 		part = dmm_bytes_copy(conn->rx, r->skip, &r->msg->msg_iter, part);
 	if (!part)
@@ -227,7 +252,7 @@ static int receive_locked(struct sock *sk, struct dmm_conn *conn, struct receive
 	bool end;
 	int err;
 
-	while (r->done < r->size) {
+	do {
 		/* In this order: what came before the end is seen. */
 		end = ended(sk, conn);
 		smp_rmb();
@@ -240,7 +265,7 @@ static int receive_locked(struct sock *sk, struct dmm_conn *conn, struct receive
 		if (err <= 0)
 			return err;
 		wait_data(sk, conn, r->skip, &r->timeo);
-	}
+	} while (r->done < r->size);
 	return 0;
 }
 
@@ -249,7 +274,7 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 {
 	struct sock *sk = sock->sk;
 	struct receive r = { .msg = msg, .size = size, .flags = flags };
-	int err;
+	int err, inq;
 
 	if (peerless(conn))
 		return dmm_dgram_recvmsg(sock, conn, msg, size, flags);
@@ -267,6 +292,10 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 		sk_peek_offset_bwd(sk, r.done);
 	release_sock(sk);
 	msg->msg_namelen = 0;
+	if (tcp_sk(sk)->recvmsg_inq && (r.done || !err)) {
+		inq = dmm_bytes_peek_used(conn->rx);
+		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
+	}
 	return r.done ?: err;
 }
 

@@ -16,6 +16,26 @@ enum { KSFT_PASS = 0, KSFT_FAIL = 1, KSFT_SKIP = 4 };
 
 static unsigned int ksft_count, ksft_failed, ksft_planned;
 
+/* A number from the environment, 1 if there is none. */
+static inline unsigned int ksft_env(const char *name)
+{
+	const char *value = getenv(name);
+	int n = value ? atoi(value) : 1;
+
+	return n > 0 ? n : 1;
+}
+
+/* What time limits are multiplied by, and rounds divided by, on a kernel that is slow. */
+static inline unsigned int ksft_time_scale(void)
+{
+	return ksft_env("DMM_TIMEOUT_SCALE");
+}
+
+static inline unsigned int ksft_rounds_div(void)
+{
+	return ksft_env("DMM_ROUNDS_DIV");
+}
+
 /* Lines must not be lost in a crash, nor appear twice after fork(). */
 static inline void ksft_header(void)
 {

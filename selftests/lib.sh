@@ -83,9 +83,9 @@ refuse() {
 	[[ $output =~ $pattern ]] || { echo "expected /$pattern/, got: $output"; return 1; }
 }
 
-# wait_for SECONDS COMMAND...: until COMMAND succeeds.
+# wait_for SECONDS COMMAND...: until COMMAND succeeds. DMM_TIMEOUT_SCALE multiplies the seconds.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${DMM_TIMEOUT_SCALE:-1}))
 	shift
 
 	until "$@" >/dev/null 2>&1; do

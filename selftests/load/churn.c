@@ -26,6 +26,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kselftest.h"
+
 #define WORKERS 4
 
 /* Written by worker i, read by the parent. */
@@ -170,7 +172,7 @@ static int wait_progress(size_t which)
 	for (i = 0, ms = 0; i < WORKERS; ms++) {
 		if (check_workers())
 			return -1;
-		if (ms > 60000) {
+		if (ms > 60000 * (int)ksft_time_scale()) {
 			printf("worker %d makes no progress\n", i);
 			return -1;
 		}
@@ -204,7 +206,7 @@ static int unload(unsigned long *tries)
 	struct timespec end, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += 60;
+	end.tv_sec += 60 * ksft_time_scale();
 	while (syscall(SYS_delete_module, "dmm", O_NONBLOCK)) {
 		++*tries;
 		if (errno != EAGAIN && errno != EBUSY) {

@@ -4,6 +4,7 @@
 # For tests that hold sockets: hold opens one in a process of its own, alive asks all of them, release ends them.
 
 held=()
+readonly hold_seconds=$((60 * ${DMM_TIMEOUT_SCALE:-1}))
 
 # hold [COMMAND... --] WAY FAMILY KIND: open a socket (hold.c), by COMMAND if there is one (ip netns exec ...).
 hold() {
@@ -17,7 +18,7 @@ hold() {
 	# The names would go with the coprocess; the shell warns of a second one.
 	exec {out}<&"${COPROC[0]}" {in}>&"${COPROC[1]}"
 	held+=("$in $out $COPROC_PID")
-	read -rt 60 answer <&"$out"
+	read -rt $hold_seconds answer <&"$out"
 	[[ $answer == ready ]] && return
 	echo "hold $*: $answer"
 	let_go "${held[-1]}"
@@ -31,7 +32,7 @@ alive() {
 	for one in "${held[@]}"; do
 		read -r in out pid <<<"$one"
 		echo >&"$in"
-		read -rt 60 answer <&"$out"
+		read -rt $hold_seconds answer <&"$out"
 		[[ $answer == alive ]] || { echo "process $pid: ${answer:-no answer}"; return 1; }
 	done
 }

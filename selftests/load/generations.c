@@ -303,7 +303,8 @@ static void run(struct dmm_client *client, uint64_t gen, unsigned long transacti
 
 int main(int argc, char **argv)
 {
-	unsigned long transactions = argc > 1 ? strtoul(argv[1], NULL, 0) : TRANSACTIONS;
+	unsigned long transactions = argc > 1 ? strtoul(argv[1], NULL, 0) :
+						 TRANSACTIONS / ksft_rounds_div();
 	struct dmm_client *client;
 	uint64_t gen = 0;
 	int i;

@@ -380,7 +380,7 @@ static void blocking_accept(void)
 {
 	struct blocked a = { .fd = listener() }, b = { .fd = a.fd };
 	struct timeval soon = { .tv_usec = 30000 };
-	int c = client(SOCK_STREAM);
+	int c = client(SOCK_STREAM), d, e;
 	pthread_t t, u;
 
 	if (run.nonblock) {
@@ -392,12 +392,14 @@ static void blocking_accept(void)
 	see_blocked(t, &a);
 	echo(c, a.ret);
 
-	/* Two sleepers, two connections. */
+	/* Two sleepers, two connections; sockets first, lest descriptors depend on who is faster. */
+	d = client(SOCK_STREAM);
+	e = client(SOCK_STREAM);
 	a.tid = 0;
 	t = start_blocked(&a);
 	u = start_blocked(&b);
-	dial(client(SOCK_STREAM), a.fd);
-	dial(client(SOCK_STREAM), a.fd);
+	dial(d, a.fd);
+	dial(e, a.fd);
 	pthread_join(t, NULL);
 	pthread_join(u, NULL);
 	see("two sleepers: %d", a.ret + b.ret);

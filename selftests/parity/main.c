@@ -34,7 +34,7 @@ static const struct scenario *const tables[] = {
 	bpf_scenarios, tls_scenarios, storm_scenarios,
 };
 
-static bool plain_only, verbose;
+static bool plain_only, verbose, stay;
 
 /* A network namespace of our own, in which everything is at its defaults. */
 static void enter_netns(void)
@@ -102,7 +102,7 @@ static void run_one(const struct scenario *s, const struct run *r, struct trace 
 		_exit(0);
 	}
 	setpgid(pid, pid);
-	kill_after(pid, SCENARIO_MS);
+	kill_after(pid, SCENARIO_MS * ksft_time_scale());
 	waitpid(pid, &status, 0);
 	if (WIFSIGNALED(status))
 		see("killed: %s", strsignal(WTERMSIG(status)));
@@ -254,7 +254,7 @@ static bool refcount_is(int want)
 {
 	int ms;
 
-	for (ms = 0; ms < 5000; ms++) {
+	for (ms = 0; ms < 5000 * (int)ksft_time_scale(); ms++) {
 		if (read_number("/sys/module/dmm/refcnt") == want)
 			return true;
 		usleep(1000);
@@ -280,9 +280,10 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], EXEC_HELPER))
 		return exec_helper(argv + 2);
-	while ((opt = getopt(argc, argv, "pv")) != -1) {
+	while ((opt = getopt(argc, argv, "npv")) != -1) {
 		if (opt == '?')
 			return 2;
+		stay |= opt == 'n';
 		plain_only |= opt == 'p';
 		verbose |= opt == 'v';
 	}
@@ -290,7 +291,8 @@ int main(int argc, char **argv)
 	af_dmm = read_number("/sys/module/dmm/parameters/af");
 	if (af_dmm < 0 && !plain_only)
 		ksft_skip_all("dmm.ko is not loaded");
-	enter_netns();
+	if (!stay)
+		enter_netns();
 	refs = read_number("/sys/module/dmm/refcnt");
 	ksft_plan(count(argv + optind) + !plain_only);
 	for (i = 0; i < ARRAY_SIZE(tables); i++) {

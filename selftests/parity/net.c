@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "parity.h"
+#include "kselftest.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ void wait_for(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	if (MUST(poll(&p, 1, PATIENCE_MS)) == 0) {
+	if (MUST(poll(&p, 1, PATIENCE_MS * (int)ksft_time_scale())) == 0) {
 		errno = ETIMEDOUT;
 		give_up(__FILE__, __LINE__, "poll");
 	}
@@ -146,7 +147,7 @@ static void wait_until(bool (*probe)(int arg, int value), int arg, int value, co
 	int ms;
 
 	for (ms = 0; !probe(arg, value); ms++) {
-		if (ms == PATIENCE_MS) {
+		if (ms == PATIENCE_MS * (int)ksft_time_scale()) {
 			errno = ETIMEDOUT;
 			give_up(__FILE__, __LINE__, what);
 		}
