@@ -8,6 +8,9 @@
 
 #define ZONE(name)	STR(DMM_A_ZONE_NAME, name)
 #define SET(name)	STR(DMM_A_SET_NAME, name)
+#define GROUP(name)	STR(DMM_A_GROUP_NAME, name)
+#define MEMBERS(...)	{ DMM_A_GROUP_MEMBERS, sizeof((const struct dmm_member[]){ __VA_ARGS__ }),	\
+			  (const struct dmm_member[]){ __VA_ARGS__ } }
 #define PRIO(n)		U32(DMM_A_RULE_PRIO, n)
 
 static struct dnl *nl, *listener;
@@ -39,12 +42,22 @@ static void tell_ports(struct nlattr *attr)
 		tell("%c%u-%u", i ? ',' : '=', range[i].lo, range[i].hi);
 }
 
+static void tell_members(struct nlattr *attr)
+{
+	const struct dmm_member *m = nla_data(attr);
+	int i;
+
+	for (i = 0; i < nla_len(attr) / (int)sizeof(*m); i++)
+		tell("%c%s*%u", i ? ',' : '=', m[i].name, m[i].weight);
+}
+
 static void take(void *arg, int cmd, struct nlattr **tb)
 {
-	bool add = cmd == DMM_CMD_ZONE_ADD || cmd == DMM_CMD_SET_ADD || cmd == DMM_CMD_RULE_ADD;
+	bool add = cmd == DMM_CMD_ZONE_ADD || cmd == DMM_CMD_SET_ADD || cmd == DMM_CMD_RULE_ADD ||
+		   cmd == DMM_CMD_GROUP_ADD;
 
 	(void)arg;
-	tell("%s%c", *story.text ? " " : "", add ? '+' : '-');
+	tell("%s%c", *story.text ? " " : "", add ? '+' : cmd == DMM_CMD_GROUP_SET ? '=' : '-');
 	switch (cmd) {
 	case DMM_CMD_ZONE_ADD:
 	case DMM_CMD_ZONE_DEL:
@@ -59,6 +72,13 @@ static void take(void *arg, int cmd, struct nlattr **tb)
 		tell("set:%s", nla_get_string(tb[DMM_A_SET_NAME]));
 		if (tb[DMM_A_SET_RANGES])
 			tell_ports(tb[DMM_A_SET_RANGES]);
+		break;
+	case DMM_CMD_GROUP_ADD:
+	case DMM_CMD_GROUP_SET:
+	case DMM_CMD_GROUP_DEL:
+		tell("group:%s", nla_get_string(tb[DMM_A_GROUP_NAME]));
+		if (tb[DMM_A_GROUP_MEMBERS])
+			tell_members(tb[DMM_A_GROUP_MEMBERS]);
 		break;
 	case DMM_CMD_RULE_ADD:
 	case DMM_CMD_RULE_DEL:
@@ -116,6 +136,15 @@ static void test_single(void)
 	check("-zone:z/1 -zone:z !", "a zone goes behind its prefixes");
 	dnl_must(nl, DMM_CMD_RULE_ZERO, NO_ATTRS);
 	check("", "counters are no change");
+	dnl_must(nl, DMM_CMD_GROUP_ADD, ATTRS(GROUP("g"), MEMBERS({ "a", 3 }, { "b@0", 1 })));
+	check("+group:g=a*3,b@0*1 !", "a group");
+	dnl_must(nl, DMM_CMD_GROUP_SET, ATTRS(GROUP("g"), MEMBERS({ "c", 1 })));
+	check("=group:g=c*1 !", "its members replaced");
+	dnl_must(nl, DMM_CMD_GROUP_SET, ATTRS(GROUP("h"), MEMBERS({ "c", 1 })));
+	check("+group:h=c*1 !", "a group that set makes");
+	dnl_must(nl, DMM_CMD_GROUP_DEL, ATTRS(GROUP("g")));
+	dnl_must(nl, DMM_CMD_GROUP_DEL, ATTRS(GROUP("h")));
+	check("-group:g ! -group:h !", "groups that go");
 	dnl_must(nl, DMM_CMD_ZONE_ADD, ATTRS(ZONE("empty")));
 	check("+zone:empty !", "a zone without prefixes");
 	dnl_must(nl, DMM_CMD_TXN_BEGIN, NO_ATTRS);

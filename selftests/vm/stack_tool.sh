@@ -219,6 +219,19 @@ test_case "a strict rule fails with the last error" gives ETIMEDOUT try 7004
 test_case "and asks again, for there is no other choice" gives ETIMEDOUT try 7004
 kill "$mute"
 
+# The kernel's connections are not counted: it gets its share of decisions.
+dmmpolicy group add half loop@a weight 1, kernel weight 1
+dmmpolicy rule add prio 1 connect tcp dport 7003 group half
+halves() {
+	local i
+
+	for i in 1 2 3 4; do
+		try 7003 || return
+	done >halves.out
+	(($(grep -c '^loop$' halves.out) == 2)) || { cat halves.out; return 1; }
+}
+test_case "the kernel's stack as a member" halves
+
 # Sharing.
 
 ip netns add stack-tool || not_ok "ip netns add"
