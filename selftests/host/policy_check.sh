@@ -15,7 +15,7 @@ zone add z 10.0.0.0/8
 rule add prio 1 dst zone z dport 1-5 reject
 rule add prio 2 dst 10.1.0.0/16 dst zone z dport 2 stack kernel
 END
-report='x.policy:3: never matches: the rule at x.policy:2 takes .*1 zones, 1 prefixes, 0 sets, 2 rules, 2 masks of 64, 1 findings'
+report='x.policy:3: never matches: the rule at x.policy:2 takes .*1 zones, 1 prefixes, 0 sets, 0 groups, 2 rules, 2 masks of 64, 1 findings'
 
 plan 7
 test_case "of what is to be added" expect "$report" dmmpolicy check -f x.policy
@@ -35,9 +35,9 @@ rule add prio 7 dport 1 reject
 rule del prio 7 origin cli
 rule zero
 END
-test_case "what a file deletes does not count" expect "2 zones, 3 prefixes, 1 sets, 2 rules" dmmpolicy check -f y.policy
+test_case "what a file deletes does not count" expect "2 zones, 3 prefixes, 1 sets, 0 groups, 2 rules" dmmpolicy check -f y.policy
 echo 'flush origin cli' >>y.policy
-test_case "also all of it" expect "0 zones, 0 prefixes, 0 sets, 0 rules, 0 masks" \
+test_case "also all of it" expect "0 zones, 0 prefixes, 0 sets, 0 groups, 0 rules, 0 masks" \
 	dmmpolicy check -f y.policy
 test_case "no table is made by deletions" refuse "y.policy:3:1: only what adds" dmmpolicy check replace origin file -f y.policy
 finish

@@ -223,7 +223,7 @@ static void test_takeover(struct loop *second)
 {
 	struct sockaddr_in at = in4("127.0.0.1", 88), dt = in4("127.0.0.1", 89);
 	struct dmm_peer_socket *l = bound(SOCK_STREAM, &at, 0), *d = bound(SOCK_DGRAM, &dt, 0);
-	struct dmm_peer_socket *client, *child, *s = new_socket(AF_INET, SOCK_DGRAM, 0);
+	struct dmm_peer_socket *client, *child = NULL, *s = new_socket(AF_INET, SOCK_DGRAM, 0);
 	struct dmm_device device = dmm_peer_device(p.peer);
 	struct dmm_stack_config config = { .ops = &loop_ops, .arg = second, .device = &device };
 	struct dmm_stack *stack;
