@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "arena.h"
 
+#include <linux/bitmap.h>
 #include <linux/cred.h>
 #include <linux/file.h>
-#include <linux/genalloc.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <uapi/linux/dmm_dev.h>
-
-/* gen_pool_alloc() says 0 for "none", so what it hands out starts above. */
-#define POOL_BASE	(1UL << 20)
 
 /* Pages at a time: a signal is noticed in between. */
 #define PIN_BATCH	1024UL
@@ -64,20 +61,22 @@ static int pin(struct dmm_arena *a, unsigned long addr)
 	return 0;
 }
 
-static int make_pool(struct dmm_arena *a)
+static int make_map(struct dmm_arena *a)
 {
-	a->pool = gen_pool_create(ilog2(DMM_PAGE_SIZE), NUMA_NO_NODE);
-	if (!a->pool)
+	a->nr_units = (a->nr_pages << PAGE_SHIFT) / DMM_PAGE_SIZE;
+	a->used = kvcalloc(BITS_TO_LONGS(a->nr_units), sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!a->used)
 		return -ENOMEM;
 	/* Page 0 is nobody's: events say 0 for none. */
-	return gen_pool_add(a->pool, POOL_BASE + DMM_PAGE_SIZE,
-			    (a->nr_pages << PAGE_SHIFT) - DMM_PAGE_SIZE, NUMA_NO_NODE);
+	__set_bit(0, a->used);
+	return 0;
 }
 
 int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)
 {
 	int err;
 
+	spin_lock_init(&a->lock);
 	a->nr_pages = reg->arena_len >> PAGE_SHIFT;
 	err = account(a);
 	if (err) {
@@ -98,7 +97,7 @@ int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)
 	}
 	err = pin(a, reg->arena_addr);
 	if (!err)
-		err = make_pool(a);
+		err = make_map(a);
 out:
 	if (err)
 		dmm_arena_exit(a);
@@ -107,8 +106,7 @@ out:
 
 void dmm_arena_exit(struct dmm_arena *a)
 {
-	if (a->pool)
-		gen_pool_destroy(a->pool);
+	kvfree(a->used);
 	if (a->nr_pinned)
 		unpin_user_pages_dirty_lock(a->pages, a->nr_pinned, true);
 	if (a->file)
@@ -118,17 +116,38 @@ void dmm_arena_exit(struct dmm_arena *a)
 	memset(a, 0, sizeof(*a));
 }
 
+/* First fit, from where the last one was found, then from the beginning. */
+static unsigned long find_free(const struct dmm_arena *a, unsigned int nr)
+{
+	unsigned long at;
+
+	at = bitmap_find_next_zero_area(a->used, a->nr_units, a->next, nr, 0);
+	if (at >= a->nr_units)
+		at = bitmap_find_next_zero_area(a->used, a->nr_units, 0, nr, 0);
+	return at;
+}
+
 bool dmm_arena_alloc(struct dmm_arena *a, u32 size, u64 *offset)
 {
-	unsigned long addr = gen_pool_alloc(a->pool, size);
+	unsigned int nr = size / DMM_PAGE_SIZE;
+	unsigned long at;
+	bool ok;
 
-	if (!addr)
-		return false;
-	*offset = addr - POOL_BASE;
-	return true;
+	spin_lock(&a->lock);
+	at = find_free(a, nr);
+	ok = at < a->nr_units;
+	if (ok) {
+		bitmap_set(a->used, at, nr);
+		a->next = at + nr;
+	}
+	spin_unlock(&a->lock);
+	*offset = (u64)at * DMM_PAGE_SIZE;
+	return ok;
 }
 
 void dmm_arena_free(struct dmm_arena *a, u64 offset, u32 size)
 {
-	gen_pool_free(a->pool, POOL_BASE + offset, size);
+	spin_lock(&a->lock);
+	bitmap_clear(a->used, offset / DMM_PAGE_SIZE, size / DMM_PAGE_SIZE);
+	spin_unlock(&a->lock);
 }

@@ -13,10 +13,10 @@
 #define DMM_ARENA_H
 
 #include <linux/mm.h>
+#include <linux/spinlock.h>
 
 struct dmm_register;
 struct file;
-struct gen_pool;
 struct user_struct;
 
 /**
@@ -24,17 +24,23 @@ struct user_struct;
  * @pages:	its pages
  * @nr_pages:	how many
  * @nr_pinned:	how many of them are pinned
- * @pool:	what is free
  * @user:	whose RLIMIT_MEMLOCK they count against, NULL for nobody's
  * @file:	that it is mapped from, for a successor, or NULL
+ * @nr_units:	pieces of DMM_PAGE_SIZE that they make
+ * @lock:	guards what follows; innermost
+ * @used:	which of the pieces are
+ * @next:	where to look first
  */
 struct dmm_arena {
 	struct page **pages;
 	unsigned long nr_pages;
 	unsigned long nr_pinned;
-	struct gen_pool *pool;
 	struct user_struct *user;
 	struct file *file;
+	unsigned long nr_units;
+	spinlock_t lock;
+	unsigned long *used;
+	unsigned long next;
 };
 
 /* On failure there is nothing to undo.  Errors as of struct dmm_register. */
