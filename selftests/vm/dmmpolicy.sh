@@ -131,7 +131,7 @@ test_case "a replacement that fails changes nothing" \
 	refuse 'one.policy:7:1: no such zone' dmmpolicy replace origin file -f one.policy
 test_case "as check says" refuse 'one.policy:7:1: no such zone' dmmpolicy check replace origin file -f one.policy
 sed -i '$d' one.policy
-test_case "check of what is loaded, with what is of other origins" expect '1 zones, 2 prefixes, 1 sets, 5 rules, . masks' \
+test_case "check of what is loaded, with what is of other origins" expect '1 zones, 2 prefixes, 1 sets, 0 groups, 5 rules, . masks' \
 	dmmpolicy check replace origin file -f one.policy
 test_case "replace by nothing" dmmpolicy replace origin file -f /dev/null
 test_case "leaves the other origins" expect '^rule add prio 9 origin cli reject$' dmmpolicy save
@@ -162,6 +162,8 @@ dmmpolicy flush all
 dmmpolicy rule add prio 1 uid 7 connect tcp dst 127.0.0.1 dport 80 reject
 dmmpolicy rule add prio 2 tcp stack nosuch,kernel
 test_case "explain names the rule and the key" expect '^stack kernel reason fallback rule [0-9]+ prio 2 dst-zone loopback gen [0-9]+
+  candidate nosuch: absent
+  candidate kernel: ok
   id [0-9]+ prio 1 .*: uid does not match
   id [0-9]+ prio 2 .*: matches$' dmmpolicy explain connect tcp 127.0.0.1:80 uid 8
 test_case "explain a refusal" expect 'reject reason rejected .*Connection refused' \
