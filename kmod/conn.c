@@ -354,17 +354,12 @@ static void wake_reader(struct dmm_conn *conn)
 	spin_unlock(&conn->lock);
 }
 
-/* Waking a writer for each byte that is taken would cost more than it brings. */
-static bool worth_waking(struct dmm_bytes *b)
-{
-	return dmm_bytes_peek_space(b) >= READ_ONCE(b->max) / 4;
-}
-
 static void wake_writer(struct dmm_conn *conn)
 {
 	struct sock *sk;
 
-	if (!worth_waking(conn->tx))
+	/* For each byte that is taken it would cost more than it brings. */
+	if (!dmm_bytes_peek_writable(conn->tx))
 		return;
 	spin_lock(&conn->lock);
 	sk = conn->sk;

@@ -400,6 +400,19 @@ int dmm_dgram_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr 
 	return ret;
 }
 
+bool dmm_dgram_ready(struct sock *sk, struct dmm_conn *conn)
+{
+	struct dmm_datagram head;
+	bool ready;
+
+	if (!dmm_bytes_peek_used(conn->rx))
+		return false;
+	lock_sock(sk);
+	ready = first(sk, conn, &head) > 0;
+	release_sock(sk);
+	return ready;
+}
+
 int dmm_dgram_next(struct sock *sk, struct dmm_conn *conn)
 {
 	struct dmm_datagram head;

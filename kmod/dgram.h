@@ -39,6 +39,8 @@ int dmm_dgram_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr 
 		      size_t size);
 int dmm_dgram_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		      size_t size, int flags);
+/* Is there one?  Sleeps, for those of others than the peer are dropped. */
+bool dmm_dgram_ready(struct sock *sk, struct dmm_conn *conn);
 /* Bytes of the next datagram, 0 if there is none. */
 int dmm_dgram_next(struct sock *sk, struct dmm_conn *conn);
 

@@ -155,11 +155,15 @@ static u32 used_in_newest(struct dmm_bytes *b, u32 tail)
  * tail just at "start" it may not have seen the move yet, but then it has
  * nothing to look at if there is nothing behind "start".
  */
+static bool reclaimable(struct dmm_bytes *b, u32 tail)
+{
+	return b->shared && ((s32)(tail - b->start) > 0 ||
+			     (tail == b->start && tail == b->head + b->pending));
+}
+
 static void reclaim(struct dmm_bytes *b, u32 tail)
 {
-	if (b->shared && moving(b) &&
-	    ((s32)(tail - b->start) > 0 ||
-	     (tail == b->start && tail == b->head + b->pending)))
+	if (moving(b) && reclaimable(b, tail))
 		piece_free(b, b->epoch - 1);
 }
 
@@ -422,11 +426,27 @@ u32 dmm_bytes_peek_used(const struct dmm_bytes *b)
 	return smp_load_acquire(&b->head) - READ_ONCE(b->tail);
 }
 
+/* What there is room for in all: where it moves, no more than where it is now. */
+static u32 peek_capacity(struct dmm_bytes *b, u32 tail)
+{
+	return moving(b) && !reclaimable(b, tail) ? piece_of(b, b->epoch)->size :
+						    READ_ONCE(b->max);
+}
+
+static u32 peek_tail(const struct dmm_bytes *b)
+{
+	return b->shared ? READ_ONCE(b->shared->tail) : READ_ONCE(b->tail);
+}
+
 u32 dmm_bytes_peek_space(struct dmm_bytes *b)
 {
-	u32 tail = b->shared ? READ_ONCE(b->shared->tail) : READ_ONCE(b->tail);
-	u32 max = moving(b) ? piece_of(b, b->epoch)->size : READ_ONCE(b->max);
-	u32 used = used_in_newest(b, tail);
+	u32 tail = peek_tail(b);
+	u32 max = peek_capacity(b, tail), used = used_in_newest(b, tail);
 
 	return used < max ? max - used : 0;
+}
+
+bool dmm_bytes_peek_writable(struct dmm_bytes *b)
+{
+	return dmm_bytes_peek_space(b) >= peek_capacity(b, peek_tail(b)) / 4;
 }

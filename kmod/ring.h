@@ -136,5 +136,7 @@ bool dmm_bytes_offer(struct dmm_bytes *b, u32 wanted);
  */
 u32 dmm_bytes_peek_used(const struct dmm_bytes *b);
 u32 dmm_bytes_peek_space(struct dmm_bytes *b);
+/* So much room that it is worth to wake, or be, a writer: a quarter. */
+bool dmm_bytes_peek_writable(struct dmm_bytes *b);
 
 #endif /* DMM_RING_H */

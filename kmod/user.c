@@ -30,11 +30,6 @@ static bool peerless(const struct dmm_conn *conn)
 
 /* Sending. */
 
-static bool writable(struct dmm_conn *conn)
-{
-	return dmm_bytes_peek_space(conn->tx) >= READ_ONCE(conn->tx->max) / 4;
-}
-
 /* Nothing more can be sent: an error, or the end of it. */
 static bool cannot_send(const struct sock *sk)
 {
@@ -55,13 +50,13 @@ static int wait_space(struct sock *sk, struct dmm_conn *conn, long *timeo)
 
 	if (!*timeo) {
 		want_space(sk, conn);
-		return writable(conn) ? 0 : -EAGAIN;
+		return dmm_bytes_peek_writable(conn->tx) ? 0 : -EAGAIN;
 	}
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk, conn);
-	sk_wait_event(sk, timeo, cannot_send(sk) || writable(conn), &wait);
+	sk_wait_event(sk, timeo, cannot_send(sk) || dmm_bytes_peek_writable(conn->tx), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
 }
@@ -301,6 +296,13 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 
 /* The rest. */
 
+static bool readable(struct sock *sk, struct dmm_conn *conn)
+{
+	if (peerless(conn))
+		return dmm_dgram_ready(sk, conn);
+	return dmm_bytes_peek_used(conn->rx) >= max_t(u32, READ_ONCE(sk->sk_rcvlowat), 1);
+}
+
 __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *conn,
 		       poll_table *wait)
 {
@@ -315,11 +317,11 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 		mask |= EPOLLHUP;
 	if (shutdown & RCV_SHUTDOWN)
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-	if (dmm_bytes_peek_used(conn->rx) >= max_t(u32, READ_ONCE(sk->sk_rcvlowat), 1))
+	if (readable(sk, conn))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (!(shutdown & SEND_SHUTDOWN) && !writable(conn)) {
+	if (!(shutdown & SEND_SHUTDOWN) && !dmm_bytes_peek_writable(conn->tx)) {
 		want_space(sk, conn);
-		if (writable(conn))
+		if (dmm_bytes_peek_writable(conn->tx))
 			mask |= EPOLLOUT | EPOLLWRNORM;
 	} else {
 		mask |= EPOLLOUT | EPOLLWRNORM;
