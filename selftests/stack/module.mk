@@ -9,3 +9,7 @@ $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop
 TESTBINS += $B/selftests/bin/stack-cases
 $B/selftests/bin/stack-cases: $(addprefix $B/obj/selftests/stack/,cases.o kernel.o main.o)
 $B/selftests/bin/stack-cases: override CPPFLAGS += -Iselftests
+
+TESTBINS += $B/selftests/vm/stack_kill
+$B/selftests/vm/stack_kill: $B/obj/selftests/stack/stack_kill.o
+$B/selftests/vm/stack_kill: override CPPFLAGS += -Iselftests
