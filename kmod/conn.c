@@ -253,6 +253,19 @@ void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk)
 	spin_unlock(&conn->lock);
 }
 
+/* The other end of a paired one, with a reference, or NULL. */
+static struct dmm_conn *peer_get(struct dmm_conn *conn)
+{
+	struct dmm_conn *peer;
+
+	spin_lock(&conn->lock);
+	peer = conn->peer;
+	if (peer)
+		dmm_conn_get(peer);
+	spin_unlock(&conn->lock);
+	return peer;
+}
+
 /* Closing. */
 
 /* The other socket of a pair hears of it as it would from TCP. */
@@ -269,14 +282,17 @@ static void close_peer(struct dmm_conn *peer, bool reset)
 
 static void close_paired(struct dmm_conn *conn, bool reset)
 {
-	struct dmm_conn *peer = conn->peer;
+	struct dmm_conn *peer;
 
 	spin_lock(&conn->lock);
 	conn->sk = NULL;
+	peer = conn->peer;
 	conn->peer = NULL;
 	if (conn->state != DMM_CONN_GONE)
 		dmm_conn_leave(conn);
 	spin_unlock(&conn->lock);
+	if (!peer)
+		return;
 	close_peer(peer, reset);
 	dmm_conn_put(peer);
 }
@@ -307,21 +323,29 @@ static void close_unpaired(struct dmm_conn *conn, bool reset)
 
 void dmm_conn_close(struct dmm_conn *conn, bool reset)
 {
-	if (conn->peer)
+	if (dmm_conn_paired(conn))
 		close_paired(conn, reset);
 	else
 		close_unpaired(conn, reset);
 	dmm_conn_put(conn);
 }
 
+static void shutdown_paired(struct dmm_conn *conn)
+{
+	struct dmm_conn *peer = peer_get(conn);
+
+	if (!peer)
+		return;
+	spin_lock(&peer->lock);
+	dmm_conn_eof(peer);
+	spin_unlock(&peer->lock);
+	dmm_conn_put(peer);
+}
+
 void dmm_conn_shutdown(struct dmm_conn *conn)
 {
-	struct dmm_conn *peer = conn->peer;
-
-	if (peer) {
-		spin_lock(&peer->lock);
-		dmm_conn_eof(peer);
-		spin_unlock(&peer->lock);
+	if (dmm_conn_paired(conn)) {
+		shutdown_paired(conn);
 		return;
 	}
 	spin_lock(&conn->lock);
@@ -344,34 +368,37 @@ void dmm_conn_violated(struct dmm_conn *conn)
 	spin_unlock(&conn->lock);
 }
 
-/* Telling the other end. */
+/* Telling the other end.  These take a reference. */
 
 static void wake_reader(struct dmm_conn *conn)
 {
+	if (!conn)
+		return;
 	spin_lock(&conn->lock);
 	if (conn->sk)
 		conn->sk->sk_data_ready(conn->sk);
 	spin_unlock(&conn->lock);
+	dmm_conn_put(conn);
 }
 
 static void wake_writer(struct dmm_conn *conn)
 {
 	struct sock *sk;
 
-	/* For each byte that is taken it would cost more than it brings. */
-	if (!dmm_bytes_peek_writable(conn->tx))
+	if (!conn)
 		return;
 	spin_lock(&conn->lock);
 	sk = conn->sk;
 	if (sk && sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		sk->sk_write_space(sk);
 	spin_unlock(&conn->lock);
+	dmm_conn_put(conn);
 }
 
 void dmm_conn_sent(struct dmm_conn *conn)
 {
-	if (conn->peer) {
-		wake_reader(conn->peer);
+	if (dmm_conn_paired(conn)) {
+		wake_reader(peer_get(conn));
 		return;
 	}
 	smp_mb(); /* C */
@@ -383,11 +410,14 @@ void dmm_conn_sent(struct dmm_conn *conn)
 void dmm_conn_received(struct dmm_conn *conn)
 {
 	smp_mb(); /* D */
-	if (conn->peer)
-		wake_writer(conn->peer);
-	else if (READ_ONCE(conn->page->rx.wants_space) &&
-		 dmm_queue_taken(conn->queue, READ_ONCE(conn->rx_told)))
+	if (dmm_conn_paired(conn)) {
+		/* For each byte that is taken it would cost more than it brings. */
+		if (dmm_bytes_peek_writable(conn->rx))
+			wake_writer(peer_get(conn));
+	} else if (READ_ONCE(conn->page->rx.wants_space) &&
+		   dmm_queue_taken(conn->queue, READ_ONCE(conn->rx_told))) {
 		dmm_queue_post(conn, BIT(DMM_EV_RX_SPACE));
+	}
 }
 
 void dmm_conn_want_data(struct dmm_conn *conn)

@@ -78,7 +78,6 @@ struct dmm_rings {
  * @rings:	its rings
  * @tx:		to the stack, or to the peer
  * @rx:		from it
- * @peer:	of a paired one until it is closed; a reference
  * @rcu:	for freeing
  * @lock:	guards what follows
  * @state:	enum dmm_conn_state
@@ -86,6 +85,8 @@ struct dmm_rings {
  * @connect:	the attempt that waits for it, or NULL; a reference
  * @listener:	of a listener: where connections go; of one that waits: where
  *		to; a reference
+ * @peer:	of a paired one until it is closed; a reference.  Another thread
+ *		may disconnect the socket while one sends
  * @link:	in one of the listener's lists, under its lock
  * @opened:	the stack has said that it is there
  * @err:	what broke it, a negative errno
@@ -114,7 +115,6 @@ struct dmm_conn {
 	struct dmm_rings *rings;
 	struct dmm_bytes *tx;
 	struct dmm_bytes *rx;
-	struct dmm_conn *peer;
 	struct rcu_head rcu;
 
 	spinlock_t lock;
@@ -122,6 +122,7 @@ struct dmm_conn {
 	struct sock *sk;
 	struct dmm_connect *connect;
 	struct dmm_listener *listener;
+	struct dmm_conn *peer;
 	struct list_head link;
 	bool opened;
 	int err;
@@ -142,6 +143,12 @@ static inline void dmm_conn_get(struct dmm_conn *conn)
 }
 
 void dmm_conn_put(struct dmm_conn *conn);
+
+/* Joined to another socket: the stack has forgotten it, and there is no page. */
+static inline bool dmm_conn_paired(const struct dmm_conn *conn)
+{
+	return !conn->page;
+}
 
 /**
  * dmm_conn_new() - a connection of an instance, that nobody knows yet

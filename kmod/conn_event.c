@@ -210,7 +210,7 @@ static bool dispatch(struct dmm_conn *conn, const struct dmm_event *ev)
 		return false;
 	spin_lock(&conn->lock);
 	/* The stack has forgotten a paired one. */
-	ok = !conn->peer && handlers[ev->type].kinds & BIT(conn->kind) &&
+	ok = !dmm_conn_paired(conn) && handlers[ev->type].kinds & BIT(conn->kind) &&
 	     handlers[ev->type].states & BIT(conn->state) &&
 	     handlers[ev->type].fn(conn, ev, &o);
 	spin_unlock(&conn->lock);
@@ -410,9 +410,9 @@ static void resume_one(struct dmm_conn *conn)
 	u32 events = 0;
 
 	spin_lock(&conn->lock);
-	if (!conn->peer && conn->state == DMM_CONN_OPENING)
+	if (!dmm_conn_paired(conn) && conn->state == DMM_CONN_OPENING)
 		events = dmm_conn_open_event(conn);
-	else if (!conn->peer && conn->state != DMM_CONN_GONE &&
+	else if (!dmm_conn_paired(conn) && conn->state != DMM_CONN_GONE &&
 		 conn->state != DMM_CONN_WAITING)
 		events = BIT(DMM_EV_RESUME);
 	if (conn->state == DMM_CONN_CLOSING)

@@ -94,11 +94,20 @@ static void finish(struct dmm_connect *c, u8 state)
 	smp_store_release(&c->state, state);
 }
 
+/*
+ * Pending work has a reference.  None is queued once the socket is closed: while
+ * dmm_connect_cancel() cancels it, it would not be, and nobody would say so.
+ */
 static void next_step(struct dmm_connect *c, unsigned long delay)
 {
-	dmm_connect_get(c);
-	if (mod_delayed_work(connect_wq, &c->work, delay))
-		dmm_connect_put(c);
+	spin_lock(&c->lock);
+	if (c->sk) {
+		dmm_connect_get(c);
+		/* Pending already: not the last reference, the caller has one. */
+		if (mod_delayed_work(connect_wq, &c->work, delay))
+			dmm_connect_put(c);
+	}
+	spin_unlock(&c->lock);
 }
 
 /* Answers. */
