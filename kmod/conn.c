@@ -2,6 +2,7 @@
 #include "conn.h"
 
 #include <linux/slab.h>
+#include <net/ipv6.h>
 #include <net/sock.h>
 
 #include "connect.h"
@@ -149,6 +150,13 @@ int dmm_conn_publish(struct dmm_conn *conn)
 	return err;
 }
 
+/* A listener or datagram socket at [::], that IPv4 reaches as well. */
+static bool takes_both(const struct dmm_open *open, const struct sock *sk)
+{
+	return open->family == AF_INET6 && !ipv6_only_sock(sk) &&
+	       ipv6_addr_any((const struct in6_addr *)open->local);
+}
+
 struct dmm_conn *dmm_conn_new(struct dmm_instance *inst, struct dmm_queue *q, u8 kind,
 			      const struct dmm_open *open, u32 netns,
 			      const struct sock *sk)
@@ -163,8 +171,10 @@ struct dmm_conn *dmm_conn_new(struct dmm_instance *inst, struct dmm_queue *q, u8
 		dmm_conn_put(conn);
 		return ERR_PTR(err);
 	}
-	if (sk)
+	if (sk) {
 		dmm_options_describe(sk, &conn->page->options);
+		conn->dual = kind != DMM_CONN_STREAM && takes_both(open, sk);
+	}
 	return conn;
 }
 

@@ -12,6 +12,7 @@
 #include "instance.h"
 #include "net.h"
 #include "sock.h"
+#include "user.h"
 
 /* How long bind() waits for the stack's answer. */
 #define BIND_TIMEOUT	(3 * HZ)
@@ -33,9 +34,6 @@ static struct dmm_conn *make(struct sock *sk, const struct dmm_flow *flow,
 	open.lport = htons(flow->sport);
 	conn = dmm_conn_new(inst, NULL, DMM_CONN_DATAGRAM, &open, netns, sk);
 	dmm_instance_put(inst);
-	if (!IS_ERR(conn))
-		conn->dual = sk->sk_family == AF_INET6 && !ipv6_only_sock(sk) &&
-			     ipv6_addr_any(&flow->src);
 	return conn;
 }
 
@@ -121,25 +119,6 @@ static void set_end(u8 ip[16], __be16 *port, const struct sockaddr *addr)
 		ipv6_addr_set_v4mapped(in->sin_addr.s_addr, (struct in6_addr *)ip);
 		*port = in->sin_port;
 	}
-}
-
-static int name_of(const struct sock *sk, void *to, const struct dmm_datagram *head)
-{
-	struct sockaddr_in6 *in6 = to;
-	struct sockaddr_in *in = to;
-
-	if (sk->sk_family == AF_INET6) {
-		memset(in6, 0, sizeof(*in6));
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = head->port;
-		memcpy(&in6->sin6_addr, head->addr, sizeof(in6->sin6_addr));
-		return sizeof(*in6);
-	}
-	memset(in, 0, sizeof(*in));
-	in->sin_family = AF_INET;
-	in->sin_port = head->port;
-	memcpy(&in->sin_addr, head->addr + 12, sizeof(in->sin_addr));
-	return sizeof(*in);
 }
 
 int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn,
@@ -373,7 +352,8 @@ static int take(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg, size
 	if (part < head->len)
 		msg->msg_flags |= MSG_TRUNC;
 	if (msg->msg_name)
-		msg->msg_namelen = name_of(sk, msg->msg_name, head);
+		msg->msg_namelen = dmm_user_name(sk, msg->msg_name, head->addr,
+						 head->port);
 	put_control(sk, msg, head);
 	if (!(flags & MSG_PEEK)) {
 		dmm_bytes_consume(conn->rx, room_for(head->len));

@@ -14,7 +14,6 @@
 #include "net.h"
 #include "record.h"
 #include "sock.h"
-#include "trace.h"
 
 /* Listeners that one look at the table of sockets finds. */
 #define BATCH	32
@@ -74,8 +73,6 @@ static void add_conn(struct dmm_listener *l, struct dmm_instance *inst, u32 netn
 	if (IS_ERR(conn))
 		return;
 	conn->backlog = l->backlog;
-	conn->dual = open.family == AF_INET6 && !ipv6_only_sock(l->sk) &&
-		     ipv6_addr_any(&l->flow.flow.src);
 	conn->listener = dmm_listener_get(l);
 	if (dmm_conn_publish(conn)) {
 		dmm_conn_put(conn);
@@ -266,7 +263,6 @@ static int decide(struct sock *sk, const struct dmm_conn *conn, struct dmm_decis
 
 	flow_of(&flow, sk, conn);
 	dmm_decide_arrived(dn, &flow, conn->inst, d, &opts);
-	trace_dmm_decide(sk, &flow, d);
 	dmm_record(dn, sk, &flow, d);
 	if (!d->err)
 		dmm_stats_inc(dn, accepts);

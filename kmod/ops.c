@@ -33,7 +33,6 @@
 #include "options.h"
 #include "record.h"
 #include "sock.h"
-#include "trace.h"
 #include "user.h"
 
 static const struct proto_ops *native_ops(const struct socket *sock)
@@ -61,14 +60,6 @@ static bool is_destination(const struct sock *sk, const struct sockaddr *addr, i
 	default:
 		return false;
 	}
-}
-
-/* Count, log and trace a decision. */
-static void publish(struct dmm_net *dn, struct sock *sk, const struct dmm_flow *flow,
-		    const struct dmm_decision *d)
-{
-	trace_dmm_decide(sk, flow, d);
-	dmm_record(dn, sk, flow, d);
 }
 
 /* What a socket has of user stacks, if anything, is over. */
@@ -144,7 +135,7 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 		return 0;
 	dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
 	dmm_decide(dn, &flow, false, want, &d, &opts, &plan);
-	publish(dn, sk, &flow, &d);
+	dmm_record(dn, sk, &flow, &d);
 	if (d.err)
 		return d.err;
 	dmm_sockopts_apply(sock, &opts);
@@ -471,7 +462,7 @@ static int decide_local(struct socket *sock, struct dmm_flow *flow,
 	if (!dmm_sock_want(sk, want))
 		return 0;
 	dmm_decide(dn, flow, true, want, d, opts, plan);
-	publish(dn, sk, flow, d);
+	dmm_record(dn, sk, flow, d);
 	dmm_stats_inc(dn, listens);
 	return d->err;
 }
@@ -622,7 +613,7 @@ static int decide_accepted(struct socket *newsock, const struct dmm_decision *li
 
 	dmm_flow_init_accepted(&flow, sk);
 	dmm_decide_arrived(dn, &flow, NULL, &d, &opts);
-	publish(dn, sk, &flow, &d);
+	dmm_record(dn, sk, &flow, &d);
 	if (d.err)
 		return d.err;
 	dmm_stats_inc(dn, accepts);

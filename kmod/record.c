@@ -7,6 +7,7 @@
 
 #include "net.h"
 #include "netlink.h"
+#include "trace.h"
 
 #define DMM_LOG_MAX	(1U << 20)
 
@@ -87,6 +88,7 @@ void dmm_record(struct dmm_net *dn, struct sock *sk,
 	struct dmm_slot *slot;
 	u32 nr;
 
+	trace_dmm_decide(sk, flow, d);
 	get_task_comm(rec.comm, current);
 	if (slots) {
 		nr = (u32)atomic_fetch_inc(&dn->log.next);

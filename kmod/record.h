@@ -52,6 +52,7 @@ struct dmm_log {
 void dmm_log_prepare(struct dmm_log *log);
 void dmm_log_exit(struct dmm_log *log);
 
+/* Log and trace a decision. */
 void dmm_record(struct dmm_net *dn, struct sock *sk,
 		const struct dmm_flow *flow, const struct dmm_decision *d);
 

@@ -147,97 +147,63 @@ bool dmm_sock_set_want(struct sock *sk, const char *want)
 	return ds;
 }
 
-bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d)
+/*
+ * Into another state, with the decision that led there and references to what
+ * belongs to it, or NULL.
+ */
+static bool move_to(struct sock *sk, bool if_undecided, u8 state,
+		    const struct dmm_decision *d, struct dmm_connect *c,
+		    struct dmm_conn *conn)
 {
 	struct dmm_sock *ds;
+	bool ok = false;
 
 	rcu_read_lock();
 	ds = sock_find(sk);
 	if (ds) {
 		spin_lock_bh(&ds->lock);
-		set_state(ds, DMM_SOCK_LISTENER);
-		ds->decision = *d;
+		ok = !if_undecided || ds->state == DMM_SOCK_UNDECIDED;
+		if (ok) {
+			set_state(ds, state);
+			ds->decision = *d;
+			if (c)
+				ds->connect = dmm_connect_get(c);
+			if (conn) {
+				dmm_conn_get(conn);
+				ds->conn = conn;
+			}
+		}
 		spin_unlock_bh(&ds->lock);
 	}
 	rcu_read_unlock();
-	return ds;
+	return ok;
+}
+
+bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d)
+{
+	return move_to(sk, false, DMM_SOCK_LISTENER, d, NULL, NULL);
 }
 
 bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
 			     const struct dmm_decision *d)
 {
-	struct dmm_sock *ds;
-	bool ok = false;
-
-	rcu_read_lock();
-	ds = sock_find(sk);
-	if (ds) {
-		spin_lock_bh(&ds->lock);
-		ok = ds->state == DMM_SOCK_UNDECIDED;
-		if (ok) {
-			set_state(ds, DMM_SOCK_CONNECTING);
-			ds->connect = dmm_connect_get(c);
-			ds->decision = *d;
-		}
-		spin_unlock_bh(&ds->lock);
-	}
-	rcu_read_unlock();
-	return ok;
+	return move_to(sk, true, DMM_SOCK_CONNECTING, d, c, NULL);
 }
 
 void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d)
 {
-	struct dmm_sock *ds;
-
-	rcu_read_lock();
-	ds = sock_find(sk);
-	if (ds) {
-		spin_lock_bh(&ds->lock);
-		set_state(ds, DMM_SOCK_KERNEL);
-		ds->decision = *d;
-		spin_unlock_bh(&ds->lock);
-	}
-	rcu_read_unlock();
+	move_to(sk, false, DMM_SOCK_KERNEL, d, NULL, NULL);
 }
 
 void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
 		       const struct dmm_decision *d)
 {
-	struct dmm_sock *ds;
-
-	rcu_read_lock();
-	ds = sock_find(sk);
-	if (ds) {
-		spin_lock_bh(&ds->lock);
-		set_state(ds, DMM_SOCK_CONNECTED);
-		dmm_conn_get(conn);
-		ds->conn = conn;
-		ds->decision = *d;
-		spin_unlock_bh(&ds->lock);
-	}
-	rcu_read_unlock();
+	move_to(sk, false, DMM_SOCK_CONNECTED, d, NULL, conn);
 }
 
 bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_decision *d)
 {
-	struct dmm_sock *ds;
-	bool ok = false;
-
-	rcu_read_lock();
-	ds = sock_find(sk);
-	if (ds) {
-		spin_lock_bh(&ds->lock);
-		ok = ds->state == DMM_SOCK_UNDECIDED;
-		if (ok) {
-			set_state(ds, DMM_SOCK_CONNECTED);
-			dmm_conn_get(conn);
-			ds->conn = conn;
-			ds->decision = *d;
-		}
-		spin_unlock_bh(&ds->lock);
-	}
-	rcu_read_unlock();
-	return ok;
+	return move_to(sk, true, DMM_SOCK_CONNECTED, d, NULL, conn);
 }
 
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)

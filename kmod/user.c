@@ -376,6 +376,13 @@ static int name_v6(struct sockaddr *addr, const u8 ip[16], __be16 port)
 	return sizeof(*in6);
 }
 
+int dmm_user_name(const struct sock *sk, struct sockaddr *addr, const u8 ip[16],
+		  __be16 port)
+{
+	return sk->sk_family == AF_INET ? name_v4(addr, ip, port) :
+					  name_v6(addr, ip, port);
+}
+
 int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr *addr,
 		     int peer)
 {
@@ -385,8 +392,7 @@ int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr
 
 	if (peer && (!port || (peer == 1 && READ_ONCE(conn->err))))
 		return -ENOTCONN;
-	return sock->sk->sk_family == AF_INET ? name_v4(addr, ip, port) :
-						name_v6(addr, ip, port);
+	return dmm_user_name(sock->sk, addr, ip, port);
 }
 
 int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,

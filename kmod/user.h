@@ -25,6 +25,9 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 int dmm_user_shutdown(struct socket *sock, struct dmm_conn *conn, int how);
 int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr *addr,
 		     int peer);
+/* An end of a connection, as a socket of this family sees it; returns its length. */
+int dmm_user_name(const struct sock *sk, struct sockaddr *addr, const u8 ip[16],
+		  __be16 port);
 /* -ENOIOCTLCMD: not about the connection. */
 int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 		   unsigned long arg);

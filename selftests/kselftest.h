@@ -36,6 +36,20 @@ static inline unsigned int ksft_rounds_div(void)
 	return ksft_env("DMM_ROUNDS_DIV");
 }
 
+/* The number in a file, -1 if there is none. */
+static inline int ksft_read_number(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int n = -1;
+
+	if (f) {
+		if (fscanf(f, "%d", &n) != 1)
+			n = -1;
+		fclose(f);
+	}
+	return n;
+}
+
 /* Lines must not be lost in a crash, nor appear twice after fork(). */
 static inline void ksft_header(void)
 {

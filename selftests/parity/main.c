@@ -54,19 +54,6 @@ static void enter_netns(void)
 	close(fd);
 }
 
-static int read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	int n = -1;
-
-	if (f) {
-		if (fscanf(f, "%d", &n) != 1)
-			n = -1;
-		fclose(f);
-	}
-	return n;
-}
-
 static void kill_after(int pid, int ms)
 {
 	struct pollfd p = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
@@ -255,7 +242,7 @@ static bool refcount_is(int want)
 	int ms;
 
 	for (ms = 0; ms < 5000 * (int)ksft_time_scale(); ms++) {
-		if (read_number("/sys/module/dmm/refcnt") == want)
+		if (ksft_read_number("/sys/module/dmm/refcnt") == want)
 			return true;
 		usleep(1000);
 	}
@@ -288,12 +275,12 @@ int main(int argc, char **argv)
 		verbose |= opt == 'v';
 	}
 	ksft_header();
-	af_dmm = read_number("/sys/module/dmm/parameters/af");
+	af_dmm = ksft_read_number("/sys/module/dmm/parameters/af");
 	if (af_dmm < 0 && !plain_only)
 		ksft_skip_all("dmm.ko is not loaded");
 	if (!stay)
 		enter_netns();
-	refs = read_number("/sys/module/dmm/refcnt");
+	refs = ksft_read_number("/sys/module/dmm/refcnt");
 	ksft_plan(count(argv + optind) + !plain_only);
 	for (i = 0; i < ARRAY_SIZE(tables); i++) {
 		for (s = tables[i]; s->name; s++) {

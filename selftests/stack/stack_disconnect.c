@@ -66,19 +66,6 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static int read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	int n = -1;
-
-	if (f) {
-		if (fscanf(f, "%d", &n) != 1)
-			n = -1;
-		fclose(f);
-	}
-	return n;
-}
-
 static bool storm(int af)
 {
 	static void *(*const jobs[])(void *) = { send_all, send_all, receive_all, serve, serve };
@@ -110,7 +97,7 @@ static bool storm(int af)
 
 int main(void)
 {
-	int af = read_number("/sys/module/dmm/parameters/af"), ms;
+	int af = ksft_read_number("/sys/module/dmm/parameters/af"), ms;
 	pid_t pid;
 
 	ksft_header();
@@ -130,8 +117,8 @@ int main(void)
 	ksft_result(storm(af), "connected and disconnected while it is used");
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
-	for (ms = 0; ms < 60000 && read_number("/sys/module/dmm/refcnt"); ms += 10)
+	for (ms = 0; ms < 60000 && ksft_read_number("/sys/module/dmm/refcnt"); ms += 10)
 		usleep(10000);
-	ksft_result(!read_number("/sys/module/dmm/refcnt"), "nothing is left");
+	ksft_result(!ksft_read_number("/sys/module/dmm/refcnt"), "nothing is left");
 	ksft_finish();
 }

@@ -31,30 +31,9 @@
 static const char *const stacks[] = { "dmm-template", "dmm-loop" };
 static int af;
 
-static int read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	int n = -1;
-
-	if (f) {
-		if (fscanf(f, "%d", &n) != 1)
-			n = -1;
-		fclose(f);
-	}
-	return n;
-}
-
-/* A time limit in seconds, on a machine that may be slow. */
-static int patience(int seconds)
-{
-	const char *scale = getenv("DMM_TIMEOUT_SCALE");
-
-	return seconds * (scale ? atoi(scale) : 1);
-}
-
 static bool wait_for(bool (*done)(void))
 {
-	time_t end = time(NULL) + patience(30);
+	time_t end = time(NULL) + 30 * ksft_time_scale();
 
 	while (!done()) {
 		if (time(NULL) > end)
@@ -143,7 +122,7 @@ static int all_told(int ep, int nr)
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	while (left) {
-		if (epoll_wait(ep, &ev, 1, 1000 * patience(10)) != 1)
+		if (epoll_wait(ep, &ev, 1, 10000 * ksft_time_scale()) != 1)
 			return -1;
 		if ((ev.events & (EPOLLERR | EPOLLHUP)) != (EPOLLERR | EPOLLHUP))
 			continue;
@@ -206,18 +185,17 @@ static bool round_of(const char *stack, int listener)
 
 static bool unused(void)
 {
-	return read_number("/sys/module/dmm/refcnt") == 0;
+	return ksft_read_number("/sys/module/dmm/refcnt") == 0;
 }
 
 int main(void)
 {
-	const char *div = getenv("DMM_ROUNDS_DIV");
-	int rounds = div && ROUNDS / atoi(div) ? ROUNDS / atoi(div) : div ? 1 : ROUNDS;
+	int rounds = ROUNDS / ksft_rounds_div() ?: 1;
 	size_t i;
 	int fd, r;
 
 	ksft_header();
-	af = read_number("/sys/module/dmm/parameters/af");
+	af = ksft_read_number("/sys/module/dmm/parameters/af");
 	if (af < 0 || access("/dev/dmm", R_OK | W_OK))
 		ksft_skip_all("needs root, and dmm.ko loaded");
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
