@@ -310,9 +310,11 @@ static void connect_kernel(struct dmm_connect *c, struct sock *sk)
 static void all_failed(struct dmm_connect *c, struct sock *sk)
 {
 	spin_lock(&c->lock);
+	/* Who sees the end of it finds the error. */
+	if (c->sk)
+		WRITE_ONCE(sk->sk_err, -c->err);
 	finish(c, DMM_CONNECT_FAILED);
 	if (c->sk) {
-		WRITE_ONCE(sk->sk_err, -c->err);
 		sk_error_report(sk);
 		sk->sk_state_change(sk);
 	}

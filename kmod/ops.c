@@ -103,13 +103,21 @@ static void finish_kernel(struct socket *sock)
 		dmm_hand_over_done();
 }
 
-/* The connection of a socket that a user stack serves, with a reference. */
+/* The state, and the connection of one that a user stack serves, with a reference. */
+static int user_state(struct socket *sock, struct dmm_conn **conn)
+{
+	int state = dmm_sock_state_conn(sock->sk, conn);
+
+	if (state == DMM_SOCK_KERNEL)
+		finish_kernel(sock);
+	return state;
+}
+
 static struct dmm_conn *user_conn(struct socket *sock)
 {
-	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	struct dmm_conn *conn;
 
-	if (!conn)
-		finish_kernel(sock);
+	user_state(sock, &conn);
 	return conn;
 }
 
@@ -351,45 +359,47 @@ static __poll_t poll_listener(struct file *file, struct socket *sock, poll_table
 	return mask;
 }
 
-static __poll_t poll_connecting(struct file *file, struct socket *sock, poll_table *wait)
+/* Are user stacks still asked?  If not, the state says what has become of it. */
+static bool connecting(struct sock *sk)
 {
-	struct dmm_connect *c = dmm_sock_connect(sock->sk);
+	struct dmm_connect *c = dmm_sock_connect(sk);
 	bool running = c && dmm_connect_state(c) == DMM_CONNECT_RUNNING;
 
 	if (c)
 		dmm_connect_put(c);
-	if (!running)
-		return native_ops(sock)->poll(file, sock, wait);
+	return running;
+}
+
+/* What ends it wakes those who wait, but may have ended it before they did. */
+static bool poll_connecting(struct file *file, struct socket *sock, poll_table *wait)
+{
+	if (!connecting(sock->sk))
+		return false;
 	sock_poll_wait(file, sock, wait);
-	/* What ends it wakes those who wait; it may have ended before. */
-	c = dmm_sock_connect(sock->sk);
-	running = c && dmm_connect_state(c) == DMM_CONNECT_RUNNING;
-	if (c)
-		dmm_connect_put(c);
-	return running ? 0 : EPOLLOUT | EPOLLWRNORM;
+	return connecting(sock->sk);
 }
 
 static __poll_t op_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
-	__poll_t mask;
+	struct dmm_conn *conn;
+	__poll_t mask = 0;
+	int state = dmm_sock_state_conn(sock->sk, &conn);
 
+	if (state == DMM_SOCK_CONNECTING) {
+		if (poll_connecting(file, sock, wait))
+			goto out;
+		state = dmm_sock_state_conn(sock->sk, &conn);
+	}
 	if (conn) {
 		mask = dmm_user_poll(file, sock, conn, wait);
 		dmm_conn_put(conn);
+	} else if (state == DMM_SOCK_LISTENER) {
+		mask = poll_listener(file, sock, wait);
 	} else {
-		switch (dmm_sock_state(sock->sk)) {
-		case DMM_SOCK_LISTENER:
-			mask = poll_listener(file, sock, wait);
-			break;
-		case DMM_SOCK_CONNECTING:
-			mask = poll_connecting(file, sock, wait);
-			break;
-		default:
-			mask = native_ops(sock)->poll(file, sock, wait);
-		}
+		mask = native_ops(sock)->poll(file, sock, wait);
 	}
+out:
 	srcu_read_unlock(&dmm_srcu, idx);
 	return mask;
 }
@@ -397,13 +407,14 @@ static __poll_t op_poll(struct file *file, struct socket *sock, poll_table *wait
 static int op_shutdown(struct socket *sock, int how)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	struct dmm_conn *conn = user_conn(sock);
+	struct dmm_conn *conn;
+	int state = user_state(sock, &conn);
 	int err;
 
 	if (conn) {
 		err = dmm_user_shutdown(sock, conn, how);
 		dmm_conn_put(conn);
-	} else if (dmm_sock_state(sock->sk) == DMM_SOCK_CONNECTING) {
+	} else if (state == DMM_SOCK_CONNECTING) {
 		/* As of TCP, that gives up connecting. */
 		err = how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : 0;
 		if (!err)

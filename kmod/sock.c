@@ -84,7 +84,7 @@ int dmm_sock_state(struct sock *sk)
 	rcu_read_lock();
 	ds = sock_find(sk);
 	if (ds)
-		state = READ_ONCE(ds->state);
+		state = smp_load_acquire(&ds->state); /* A */
 	rcu_read_unlock();
 	return state;
 }
@@ -95,8 +95,9 @@ static void set_state(struct dmm_sock *ds, u8 state)
 
 	lockdep_assert_held(&ds->lock);
 	atomic_dec(&dn->held[ds->state]);
-	WRITE_ONCE(ds->state, state);
 	atomic_inc(&dn->held[state]);
+	/* A: who sees the state finds what belongs to it. */
+	smp_store_release(&ds->state, state);
 }
 
 bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
@@ -164,7 +165,6 @@ static bool move_to(struct sock *sk, bool if_undecided, u8 state,
 		spin_lock_bh(&ds->lock);
 		ok = !if_undecided || ds->state == DMM_SOCK_UNDECIDED;
 		if (ok) {
-			set_state(ds, state);
 			ds->decision = *d;
 			if (c)
 				ds->connect = dmm_connect_get(c);
@@ -172,6 +172,7 @@ static bool move_to(struct sock *sk, bool if_undecided, u8 state,
 				dmm_conn_get(conn);
 				ds->conn = conn;
 			}
+			set_state(ds, state);
 		}
 		spin_unlock_bh(&ds->lock);
 	}
@@ -240,21 +241,31 @@ bool dmm_sock_look(struct sock *sk, void (*fn)(const struct dmm_sock *ds, void *
 	return ds;
 }
 
-struct dmm_conn *dmm_sock_conn(struct sock *sk)
+int dmm_sock_state_conn(struct sock *sk, struct dmm_conn **conn)
 {
-	struct dmm_conn *conn = NULL;
 	struct dmm_sock *ds;
+	int state = -ENOENT;
 
+	*conn = NULL;
 	rcu_read_lock();
 	ds = sock_find(sk);
-	if (ds && READ_ONCE(ds->conn)) {
+	if (ds) {
 		spin_lock_bh(&ds->lock);
-		conn = ds->conn;
-		if (conn)
-			dmm_conn_get(conn);
+		state = ds->state;
+		*conn = ds->conn;
+		if (*conn)
+			dmm_conn_get(*conn);
 		spin_unlock_bh(&ds->lock);
 	}
 	rcu_read_unlock();
+	return state;
+}
+
+struct dmm_conn *dmm_sock_conn(struct sock *sk)
+{
+	struct dmm_conn *conn;
+
+	dmm_sock_state_conn(sk, &conn);
 	return conn;
 }
 

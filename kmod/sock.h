@@ -96,6 +96,11 @@ bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_dec
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l);
 /* With a reference, or NULL. */
 struct dmm_conn *dmm_sock_conn(struct sock *sk);
+/*
+ * The same and the state, in one look: a stack's answer may change both between
+ * two.
+ */
+int dmm_sock_state_conn(struct sock *sk, struct dmm_conn **conn);
 struct dmm_connect *dmm_sock_connect(struct sock *sk);
 struct dmm_listener *dmm_sock_listener(struct sock *sk);
 /* Undecided again; what it had is the caller's. */

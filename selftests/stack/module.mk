@@ -14,7 +14,7 @@ TESTBINS += $B/selftests/vm/stack_kill
 $B/selftests/vm/stack_kill: $B/obj/selftests/stack/stack_kill.o
 $B/selftests/vm/stack_kill: override CPPFLAGS += -Iselftests
 
-TESTBINS += $B/selftests/vm/stack_disconnect
-$B/selftests/vm/stack_disconnect: $B/obj/selftests/stack/stack_disconnect.o
-$B/selftests/vm/stack_disconnect: override CPPFLAGS += -Iselftests
-$B/selftests/vm/stack_disconnect: LDLIBS = -pthread
+TESTBINS += $B/selftests/vm/stack_connect
+$B/selftests/vm/stack_connect: $B/obj/selftests/stack/stack_connect.o
+$B/selftests/vm/stack_connect: override CPPFLAGS += -Iselftests
+$B/selftests/vm/stack_connect: LDLIBS = -pthread

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stack_disconnect: a socket that a user stack serves is connected and disconnected while other threads send on it and
- * receive from it. What the kernel makes of it does not matter to them, as long as each connect works and nothing is left.
+ * stack_connect: what a connect that a user stack serves comes to, seen by who looks all the time; and a socket that is
+ * connected and disconnected while other threads send on it and receive from it. What the kernel makes of it does not
+ * matter to them, as long as each connect works and nothing is left.
  */
 #include "kselftest.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <error.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -66,19 +69,57 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+static int listener_new(int af)
+{
+	const struct timeval soon = { .tv_usec = 100000 };
+	int fd = socket(af, SOCK_STREAM, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) || listen(fd, 50))
+		error(1, errno, "listen");
+	return fd;
+}
+
+/* One byte, by a connect that is said to be there as soon as it is. */
+static bool connect_and_send(int af)
+{
+	int fd = socket(af, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	bool ok;
+
+	ok = !connect(fd, (const struct sockaddr *)&at, sizeof(at)) || errno == EINPROGRESS;
+	while (ok && !poll(&p, 1, 0))
+		;
+	ok = ok && p.revents == POLLOUT && send(fd, "x", 1, 0) == 1;
+	if (!ok)
+		ksft_note("poll said %#x, %s", p.revents, strerror(errno));
+	close(fd);
+	return ok;
+}
+
+static bool looked_at(int af)
+{
+	int listener = listener_new(af), s;
+	bool ok = true;
+
+	for (int i = 0; i < ROUNDS && ok; i++) {
+		ok = connect_and_send(af);
+		s = accept(listener, NULL, NULL);
+		close(s);
+	}
+	close(listener);
+	return ok;
+}
+
 static bool storm(int af)
 {
 	static void *(*const jobs[])(void *) = { send_all, send_all, receive_all, serve, serve };
 	const struct sockaddr unspec = { .sa_family = AF_UNSPEC };
-	const struct timeval soon = { .tv_usec = 100000 };
-	int listener = socket(af, SOCK_STREAM, 0), i, connected = 0;
+	int listener = listener_new(af), i, connected = 0;
 	pthread_t threads[5];
 
 	client = socket(af, SOCK_STREAM, 0);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-	if (bind(listener, (const struct sockaddr *)&at, sizeof(at)) || listen(listener, 50))
-		return false;
 	for (i = 0; i < 5; i++)
 		pthread_create(&threads[i], NULL, jobs[i], &listener);
 	for (i = 0; i < ROUNDS; i++) {
@@ -106,7 +147,7 @@ int main(void)
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up; dmmpolicy rule add prio 5 stack s,kernel"))
 		ksft_skip_all("no network namespace");
 	signal(SIGPIPE, SIG_IGN);
-	ksft_plan(2);
+	ksft_plan(3);
 	pid = fork();
 	if (!pid) {
 		execlp("dmm-loop", "dmm-loop", "--name", "s", NULL);
@@ -114,6 +155,7 @@ int main(void)
 	}
 	for (ms = 0; ms < 60000 && system("dmmpolicy stack show | grep -q '^s@'"); ms += 50)
 		usleep(50000);
+	ksft_result(looked_at(af), "connected when poll says so");
 	ksft_result(storm(af), "connected and disconnected while it is used");
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
