@@ -6,6 +6,7 @@
  * that does not fit its kind and state, is counted and dropped: it may well be
  * honest, for an event can cross one of the other direction.
  */
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
@@ -23,6 +24,7 @@ static struct dmm_conn *conn_find(struct dmm_instance *inst, u64 id)
 
 	if (index >= inst->reg.nr_conns)
 		return NULL;
+	index = array_index_nospec(index, inst->reg.nr_conns);
 	rcu_read_lock();
 	conn = rcu_dereference(inst->conns[index]);
 	if (conn && (conn->id != id || !refcount_inc_not_zero(&conn->ref)))
@@ -152,9 +154,18 @@ static bool datagram_error(struct dmm_conn *conn, int err)
 	return true;
 }
 
+/*
+ * One that applications may see: those above are the kernel's own, which mean
+ * something else to who gets them from recvmsg() (-EIOCBQUEUED).
+ */
+static bool error_valid(int err)
+{
+	return err < 0 && err >= -EHWPOISON;
+}
+
 static bool ev_error(struct dmm_conn *conn, const struct dmm_event *ev, struct outcome *o)
 {
-	if (ev->value >= 0 || ev->value < -MAX_ERRNO)
+	if (!error_valid(ev->value))
 		return false;
 	if (conn->state == DMM_CONN_CLOSING) {
 		if (!conn->opened)
@@ -204,15 +215,16 @@ static const struct {
 static bool dispatch(struct dmm_conn *conn, const struct dmm_event *ev)
 {
 	struct outcome o = {};
+	unsigned int type;
 	bool ok;
 
 	if (ev->type >= ARRAY_SIZE(handlers) || !handlers[ev->type].fn)
 		return false;
+	type = array_index_nospec(ev->type, ARRAY_SIZE(handlers));
 	spin_lock(&conn->lock);
 	/* The stack has forgotten a paired one. */
-	ok = !dmm_conn_paired(conn) && handlers[ev->type].kinds & BIT(conn->kind) &&
-	     handlers[ev->type].states & BIT(conn->state) &&
-	     handlers[ev->type].fn(conn, ev, &o);
+	ok = !dmm_conn_paired(conn) && handlers[type].kinds & BIT(conn->kind) &&
+	     handlers[type].states & BIT(conn->state) && handlers[type].fn(conn, ev, &o);
 	spin_unlock(&conn->lock);
 	settle(conn, &o);
 	return ok;
@@ -220,19 +232,21 @@ static bool dispatch(struct dmm_conn *conn, const struct dmm_event *ev)
 
 /* INCOMING and PAIR name a listener. */
 
-static struct dmm_listener *listener_of(struct dmm_conn *conn)
+static struct dmm_listener *listener_of(struct dmm_conn *conn, u8 family)
 {
 	struct dmm_listener *l = NULL;
 
 	spin_lock(&conn->lock);
 	if (conn->kind == DMM_CONN_LISTENER && conn->listener &&
-	    conn->state <= DMM_CONN_OPEN)
+	    conn->state <= DMM_CONN_OPEN &&
+	    (conn->open.family == family || (conn->dual && family == AF_INET)))
 		l = dmm_listener_get(conn->listener);
 	spin_unlock(&conn->lock);
 	return l;
 }
 
-static struct dmm_listener *listener_find(struct dmm_instance *inst, u64 id,
+/* One that takes connections of this family, or NULL. */
+static struct dmm_listener *listener_find(struct dmm_instance *inst, u64 id, u8 family,
 					  u32 *netns)
 {
 	struct dmm_conn *conn = conn_find(inst, id);
@@ -240,7 +254,7 @@ static struct dmm_listener *listener_find(struct dmm_instance *inst, u64 id,
 
 	if (!conn)
 		return NULL;
-	l = listener_of(conn);
+	l = listener_of(conn, family);
 	*netns = conn->netns;
 	dmm_conn_put(conn);
 	return l;
@@ -284,7 +298,7 @@ static bool ev_incoming(struct dmm_queue *q, const struct dmm_event *ev, bool *v
 	/* Before anything is done: a refusal must find room. */
 	if (!dmm_queue_has_room(q))
 		return false;
-	l = listener_find(q->inst, ev->conn, &netns);
+	l = listener_find(q->inst, ev->conn, ev->open.family, &netns);
 	if (l) {
 		err = incoming(q, l, netns, ev);
 		dmm_listener_put(l);
@@ -330,7 +344,7 @@ static bool ev_pair(struct dmm_queue *q, const struct dmm_event *ev)
 	if (!conn)
 		return false;
 	if (q->inst->reg.features & DMM_FEAT_PAIR) {
-		l = listener_find(q->inst, ev->open.token, &netns);
+		l = listener_find(q->inst, ev->open.token, conn->open.family, &netns);
 		ok = pair(conn, l, ev);
 		if (l)
 			dmm_listener_put(l);

@@ -9,6 +9,7 @@
  */
 #include "instance.h"
 
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -351,7 +352,7 @@ int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 
 	if (enter->flags & ~DMM_ENTER_WAIT || enter->queue >= inst->reg.nr_queues)
 		return -EINVAL;
-	q = &inst->queues[enter->queue];
+	q = &inst->queues[array_index_nospec(enter->queue, inst->reg.nr_queues)];
 	if (nonblock) {
 		if (!mutex_trylock(&q->enter))
 			return -EAGAIN;

@@ -550,7 +550,8 @@ struct dmm_event {
  *		follows, sooner or later.
  * TX_SPACE	The tx ring has room, after the kernel asked (wants_space).
  * EOF		The peer sends no more: nothing comes behind the rx ring's head.
- * ERROR	value is a negative errno.  As the answer to CONNECT, LISTEN or
+ * ERROR	value is a negative errno, one that applications know (up to
+ *		EHWPOISON).  As the answer to CONNECT, LISTEN or
  *		BIND: it failed, and conn is forgotten by both.  Later: the
  *		connection is broken (-ECONNRESET, -ETIMEDOUT ...); CLOSE
  *		follows when the application has closed its socket.  A datagram
