@@ -136,7 +136,7 @@ struct dmm_conn *dmm_conn_make(struct dmm_instance *inst, struct dmm_queue *q, u
 void dmm_conn_forget(struct dmm_conn *conn)
 {
 	spin_lock(&conn->lock);
-	if (conn->state != DMM_CONN_GONE)
+	if (conn->id && conn->state != DMM_CONN_GONE)
 		dmm_conn_leave(conn);
 	spin_unlock(&conn->lock);
 }
@@ -290,53 +290,56 @@ static void close_peer(struct dmm_conn *peer, bool reset)
 	spin_unlock(&peer->lock);
 }
 
-static void close_paired(struct dmm_conn *conn, bool reset)
+/* Both under conn->lock, with what is left to do without it. */
+static struct dmm_conn *close_paired(struct dmm_conn *conn)
 {
-	struct dmm_conn *peer;
+	struct dmm_conn *peer = conn->peer;
 
-	spin_lock(&conn->lock);
-	conn->sk = NULL;
-	peer = conn->peer;
 	conn->peer = NULL;
 	if (conn->state != DMM_CONN_GONE)
 		dmm_conn_leave(conn);
-	spin_unlock(&conn->lock);
-	if (!peer)
-		return;
-	close_peer(peer, reset);
-	dmm_conn_put(peer);
+	return peer;
 }
 
-static void close_unpaired(struct dmm_conn *conn, bool reset)
+/* True: it waited in the listener's list. */
+static bool close_unpaired(struct dmm_conn *conn, bool reset)
+{
+	if (conn->state == DMM_CONN_WAITING) {
+		dmm_conn_leave(conn);
+		return true;
+	}
+	if (conn->state <= DMM_CONN_OPEN) {
+		conn->reset |= reset;
+		conn->state = DMM_CONN_CLOSING;
+		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
+	}
+	return false;
+}
+
+/* One that waits may become paired until its lock is taken. */
+void dmm_conn_close(struct dmm_conn *conn, bool reset)
 {
 	struct dmm_connect *connect;
-	bool waited;
+	struct dmm_conn *peer = NULL;
+	bool waited = false;
 
 	spin_lock(&conn->lock);
 	conn->sk = NULL;
 	connect = conn->connect;
 	conn->connect = NULL;
-	waited = conn->state == DMM_CONN_WAITING;
-	if (waited) {
-		dmm_conn_leave(conn);
-	} else if (conn->state <= DMM_CONN_OPEN) {
-		conn->reset |= reset;
-		conn->state = DMM_CONN_CLOSING;
-		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
-	}
+	if (dmm_conn_paired(conn))
+		peer = close_paired(conn);
+	else
+		waited = close_unpaired(conn, reset);
 	spin_unlock(&conn->lock);
+	if (peer) {
+		close_peer(peer, reset);
+		dmm_conn_put(peer);
+	}
 	if (waited)
 		dmm_listener_forget(conn->listener, conn);
 	if (connect)
 		dmm_connect_put(connect);
-}
-
-void dmm_conn_close(struct dmm_conn *conn, bool reset)
-{
-	if (dmm_conn_paired(conn))
-		close_paired(conn, reset);
-	else
-		close_unpaired(conn, reset);
 	dmm_conn_put(conn);
 }
 

@@ -65,7 +65,7 @@ struct dmm_rings {
  * struct dmm_conn - a connection, listener or datagram socket of a user stack
  * @ref:	see above
  * @kind:	enum dmm_conn_kind
- * @id:		dmm_event::conn
+ * @id:		dmm_event::conn; 0: it was never in the table
  * @inst:	the instance; a reference
  * @queue:	the queue that it belongs to
  * @netns:	the instance's number of the namespace
@@ -174,7 +174,7 @@ struct dmm_conn *dmm_conn_new(struct dmm_instance *inst, struct dmm_queue *q, u8
  * as it can; ESHUTDOWN: it dies; ENOMEM.
  */
 int dmm_conn_publish(struct dmm_conn *conn);
-/* Take it out again, without a word to the stack. */
+/* Take it out again, if it is there, without a word to the stack. */
 void dmm_conn_forget(struct dmm_conn *conn);
 
 /* For queue.c: fill in a down event. */

@@ -217,9 +217,9 @@ static struct dmm_conn *pop_waiting(struct dmm_listener *l)
 	return conn;
 }
 
-struct dmm_conn *dmm_listener_pop(struct dmm_listener *l)
+static struct dmm_conn *pop_first(struct dmm_listener *l)
 {
-	struct dmm_conn *conn, *next;
+	struct dmm_conn *conn;
 
 	spin_lock(&l->lock);
 	conn = list_first_entry_or_null(&l->queue, struct dmm_conn, link);
@@ -228,6 +228,13 @@ struct dmm_conn *dmm_listener_pop(struct dmm_listener *l)
 		WRITE_ONCE(l->len, l->len - 1);
 	}
 	spin_unlock(&l->lock);
+	return conn;
+}
+
+struct dmm_conn *dmm_listener_pop(struct dmm_listener *l)
+{
+	struct dmm_conn *conn = pop_first(l), *next;
+
 	while (conn && (next = pop_waiting(l)) && try_pair(l, next) == LOST)
 		;
 	return conn;
@@ -245,36 +252,37 @@ void dmm_listener_forget(struct dmm_listener *l, struct dmm_conn *conn)
 		dmm_conn_put(conn);
 }
 
+/* One by one: those that wait go by themselves when they are closed. */
+static struct dmm_conn *take_first(struct dmm_listener *l, struct list_head *list)
+{
+	struct dmm_conn *conn;
+
+	spin_lock(&l->lock);
+	conn = list_first_entry_or_null(list, struct dmm_conn, link);
+	if (conn)
+		list_del_init(&conn->link);
+	spin_unlock(&l->lock);
+	return conn;
+}
+
 void dmm_listener_close(struct dmm_listener *l)
 {
-	struct dmm_conn *conn, *next;
-	LIST_HEAD(waiting);
-	LIST_HEAD(queue);
-	LIST_HEAD(conns);
+	struct dmm_conn *conn;
 
 	mutex_lock(&l->sync);
 	l->closed = true;
 	mutex_unlock(&l->sync);
 	spin_lock(&l->lock);
 	l->sk = NULL;
-	WRITE_ONCE(l->len, 0);
-	list_splice_init(&l->queue, &queue);
-	list_splice_init(&l->waiting, &waiting);
-	list_splice_init(&l->conns, &conns);
 	spin_unlock(&l->lock);
 
-	list_for_each_entry_safe(conn, next, &waiting, link) {
-		list_del_init(&conn->link);
+	while ((conn = take_first(l, &l->waiting))) {
 		lose(conn, -ECONNREFUSED);
 		dmm_conn_put(conn);
 	}
-	list_for_each_entry_safe(conn, next, &queue, link) {
-		list_del_init(&conn->link);
+	while ((conn = pop_first(l)))
 		dmm_conn_close(conn, true);
-	}
-	list_for_each_entry_safe(conn, next, &conns, link) {
-		list_del_init(&conn->link);
+	while ((conn = take_first(l, &l->conns)))
 		dmm_conn_close(conn, false);
-	}
 	dmm_listener_put(l);
 }
