@@ -88,7 +88,7 @@ static int enter_table(struct dmm_conn *conn)
 	atomic_inc(conn->kind == DMM_CONN_LISTENER ? &inst->nr_listeners : &inst->nr_live);
 	/* Either the dying instance sees it in the table, or we see that it dies. */
 	smp_mb();
-	return READ_ONCE(inst->dead) ? -ESHUTDOWN : 0;
+	return READ_ONCE(inst->dead) || READ_ONCE(inst->broken) ? -ESHUTDOWN : 0;
 }
 
 void dmm_conn_leave(struct dmm_conn *conn)

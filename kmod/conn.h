@@ -95,6 +95,7 @@ struct dmm_rings {
  * @reset:	CLOSE is a reset
  * @peer_gone:	of a paired one: the other is closed, what is sent is lost
  * @pending:	down events to be told, under the queue's lock
+ * @mute:	nothing more is told, likewise
  * @tx_told:	dmm_queue::down_head behind the last TX_DATA, likewise
  * @rx_told:	behind the last RX_SPACE
  * @held:	in dmm_queue::held, likewise
@@ -132,6 +133,7 @@ struct dmm_conn {
 	bool peer_gone;
 
 	u32 pending;
+	bool mute;
 	u64 tx_told;
 	u64 rx_told;
 	struct list_head held;

@@ -62,6 +62,48 @@ void dmm_instance_put(struct dmm_instance *inst)
 	schedule_work(&free_work);
 }
 
+/* Which listeners it can serve may have changed. */
+static void tell_listeners(struct dmm_instance *inst)
+{
+	struct dmm_service *s;
+
+	mutex_lock(&registry);
+	list_for_each_entry(s, &inst->services, link)
+		dmm_listen_changed(s->net);
+	mutex_unlock(&registry);
+}
+
+/* Breaking. */
+
+static LLIST_HEAD(broken_instances);
+
+static void break_broken(struct work_struct *work)
+{
+	struct llist_node *list = llist_del_all(&broken_instances);
+	struct dmm_instance *inst, *next;
+	u32 i;
+
+	llist_for_each_entry_safe(inst, next, list, broken_node) {
+		for (i = 0; i < inst->reg.nr_queues; i++)
+			wake_up_interruptible_all(&inst->queues[i].wait);
+		dmm_conns_break(inst);
+		tell_listeners(inst);
+		dmm_instance_put(inst);
+	}
+}
+
+static DECLARE_WORK(break_work, break_broken);
+
+void dmm_instance_break(struct dmm_instance *inst)
+{
+	/* Once.  A full barrier: as with the file's close. */
+	if (READ_ONCE(inst->broken) || xchg(&inst->broken, true))
+		return;
+	refcount_inc(&inst->ref);
+	llist_add(&inst->broken_node, &broken_instances);
+	schedule_work(&break_work);
+}
+
 /* Registration. */
 
 static bool ring_size_valid(u32 size)
@@ -158,6 +200,8 @@ static void stop_serving(struct dmm_service *s)
 	list_del(&s->link);
 	list_del_rcu(&s->node);
 	changed(s->inst, s->net, false);
+	/* They let go of it, and with it of its memory. */
+	dmm_listen_changed(s->net);
 	kfree_rcu(s, rcu);
 }
 
@@ -332,10 +376,7 @@ int dmm_instance_unshare(struct dmm_instance *inst, struct net *net)
 	if (s)
 		stop_serving(s);
 	mutex_unlock(&registry);
-	if (!s)
-		return -ENOENT;
-	dmm_listen_changed(net);
-	return 0;
+	return s ? 0 : -ENOENT;
 }
 
 void dmm_instances_leave(struct net *net)
@@ -395,7 +436,6 @@ static int change_address(struct dmm_instance *inst, const struct dmm_address *a
 
 int dmm_instance_address(struct dmm_instance *inst, const struct dmm_address *addr)
 {
-	struct dmm_service *s;
 	int err = check_address(addr);
 
 	if (err)
@@ -403,13 +443,9 @@ int dmm_instance_address(struct dmm_instance *inst, const struct dmm_address *ad
 	spin_lock(&inst->addr_lock);
 	err = change_address(inst, addr);
 	spin_unlock(&inst->addr_lock);
-	if (err)
-		return err;
-	mutex_lock(&registry);
-	list_for_each_entry(s, &inst->services, link)
-		dmm_listen_changed(s->net);
-	mutex_unlock(&registry);
-	return 0;
+	if (!err)
+		tell_listeners(inst);
+	return err;
 }
 
 static bool address_contains(const struct dmm_address *a, const struct dmm_flow *flow)
@@ -590,5 +626,6 @@ int dmm_instances_walk(struct net *net,
 
 void dmm_instances_exit(void)
 {
+	flush_work(&break_work);
 	flush_work(&free_work);
 }

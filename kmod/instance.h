@@ -6,7 +6,8 @@
  * connection, and whoever found it under rcu_read_lock().  The last close of
  * the file is its death: it is taken out of the registry, so that no decision
  * finds it any more, and all its connections are broken.  It is freed with the
- * last reference, that is when the last socket that it served is closed.
+ * last reference, that is when the last socket that it served is closed.  One
+ * whose event rings make no sense is dead before that.
  *
  * Locks, outermost first:
  *
@@ -125,6 +126,7 @@ struct dmm_instance_stats {
  * @ref:	see above
  * @rcu:	for freeing
  * @dead_node:	likewise
+ * @broken_node: until its connections are broken
  * @reg:	as it registered, with the names that it got
  * @id:		never reused
  * @net:	its own namespace; a reference
@@ -152,6 +154,7 @@ struct dmm_instance {
 	refcount_t ref;
 	struct rcu_head rcu;
 	struct llist_node dead_node;
+	struct llist_node broken_node;
 	struct dmm_register reg;
 	u32 id;
 	struct net *net;
@@ -162,7 +165,7 @@ struct dmm_instance {
 	struct dmm_queue *queues;
 	atomic_t next_queue;
 	bool dead;
-	bool broken;
+	u32 broken;
 	struct dmm_conn __rcu **conns;
 	struct ida indices;
 	atomic_t last_conn;
@@ -185,6 +188,11 @@ struct dmm_instance *dmm_instance_register(struct dmm_register *reg);
 void dmm_instance_unregister(struct dmm_instance *inst);
 /* Another process goes on with it. */
 void dmm_instance_takeover(struct dmm_instance *inst);
+/*
+ * Its event rings make no sense: it is dead, but for the file.  Called under any
+ * lock; that its connections are broken follows.
+ */
+void dmm_instance_break(struct dmm_instance *inst);
 
 bool dmm_instance_get(struct dmm_instance *inst);
 void dmm_instance_put(struct dmm_instance *inst);
@@ -273,7 +281,7 @@ bool dmm_queue_refuse(struct dmm_queue *q, u64 token, u64 listener, int err);
 bool dmm_queue_has_room(struct dmm_queue *q);
 /* Has the stack taken all down events before this head? */
 bool dmm_queue_taken(const struct dmm_queue *q, u64 head);
-/* Forget what waits. */
+/* It is gone: forget what waits, and tell nothing more. */
 void dmm_queue_drop(struct dmm_conn *conn);
 /* Errors as of DMM_IOC_ENTER. */
 int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
@@ -281,7 +289,7 @@ int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 bool dmm_queue_ready(struct dmm_queue *q);
 /* Take the up events that are there, and forget the down events. */
 void dmm_queue_reset(struct dmm_queue *q);
-/* The instance makes no sense. */
-void dmm_instance_break(struct dmm_instance *inst);
+/* Of these was one that said there is data, or room. */
+void dmm_queue_forget_told(struct dmm_conn *conn);
 
 #endif /* DMM_INSTANCE_H */

@@ -110,15 +110,6 @@ struct dmm_area *dmm_queue_area(struct dmm_instance *inst, u64 off, bool *writab
 	       rest == inst->reg.kernel_len ? &inst->queues[nr].stack_area : NULL;
 }
 
-void dmm_instance_break(struct dmm_instance *inst)
-{
-	u32 i;
-
-	WRITE_ONCE(inst->broken, true);
-	for (i = 0; i < inst->reg.nr_queues; i++)
-		wake_up_interruptible_all(&inst->queues[i].wait);
-}
-
 /* The down ring. */
 
 /* Under q->lock. */
@@ -128,7 +119,7 @@ static u32 room(struct dmm_queue *q)
 	u32 used = (u32)q->down_head - smp_load_acquire(&q->s->down_tail);
 
 	if (used > nr) {
-		WRITE_ONCE(q->inst->broken, true);
+		dmm_instance_break(q->inst);
 		return 0;
 	}
 	return nr - used;
@@ -196,8 +187,11 @@ void dmm_queue_post(struct dmm_conn *conn, u32 events)
 	struct dmm_queue *q = conn->queue;
 
 	spin_lock(&q->lock);
-	conn->pending |= events;
-	if (list_empty(&conn->held) && (!list_empty(&q->held) || !emit(q, conn)))
+	/* What is held is brought or dropped, and of one that is gone nobody does. */
+	if (!conn->mute)
+		conn->pending |= events;
+	if (conn->pending && list_empty(&conn->held) &&
+	    (!list_empty(&q->held) || !emit(q, conn)))
 		hold(q, conn);
 	spin_unlock(&q->lock);
 	wake(q);
@@ -209,6 +203,7 @@ void dmm_queue_drop(struct dmm_conn *conn)
 	bool held;
 
 	spin_lock(&q->lock);
+	conn->mute = true;
 	conn->pending = 0;
 	held = !list_empty(&conn->held);
 	if (held)
@@ -268,8 +263,10 @@ static void bring_held(struct dmm_queue *q)
 {
 	struct dmm_conn *conn;
 
-	while ((conn = bring_first(q)))
+	while ((conn = bring_first(q))) {
 		dmm_conn_put(conn);
+		cond_resched();
+	}
 }
 
 /* The up ring. */
@@ -308,6 +305,14 @@ void dmm_queue_reset(struct dmm_queue *q)
 	spin_unlock(&q->lock);
 	mutex_unlock(&q->enter);
 	wake_up_interruptible_all(&q->wait);
+}
+
+void dmm_queue_forget_told(struct dmm_conn *conn)
+{
+	spin_lock(&conn->queue->lock);
+	conn->tx_told = 0;
+	conn->rx_told = 0;
+	spin_unlock(&conn->queue->lock);
 }
 
 bool dmm_queue_taken(const struct dmm_queue *q, u64 before)
@@ -352,6 +357,8 @@ int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 
 	if (enter->flags & ~DMM_ENTER_WAIT || enter->queue >= inst->reg.nr_queues)
 		return -EINVAL;
+	if (READ_ONCE(inst->broken))
+		return -EIO;
 	q = &inst->queues[array_index_nospec(enter->queue, inst->reg.nr_queues)];
 	if (nonblock) {
 		if (!mutex_trylock(&q->enter))
