@@ -61,6 +61,17 @@ static int pin(struct dmm_arena *a, unsigned long addr)
 	return 0;
 }
 
+static void unpin(struct dmm_arena *a)
+{
+	unsigned long done, nr;
+
+	for (done = 0; done < a->nr_pinned; done += nr) {
+		nr = min(a->nr_pinned - done, PIN_BATCH);
+		unpin_user_pages_dirty_lock(a->pages + done, nr, true);
+		cond_resched();
+	}
+}
+
 static int make_map(struct dmm_arena *a)
 {
 	a->nr_units = (a->nr_pages << PAGE_SHIFT) / DMM_PAGE_SIZE;
@@ -69,6 +80,7 @@ static int make_map(struct dmm_arena *a)
 		return -ENOMEM;
 	/* Page 0 is nobody's: events say 0 for none. */
 	__set_bit(0, a->used);
+	a->nr_free = a->nr_units - 1;
 	return 0;
 }
 
@@ -107,8 +119,7 @@ out:
 void dmm_arena_exit(struct dmm_arena *a)
 {
 	kvfree(a->used);
-	if (a->nr_pinned)
-		unpin_user_pages_dirty_lock(a->pages, a->nr_pinned, true);
+	unpin(a);
 	if (a->file)
 		fput(a->file);
 	kvfree(a->pages);
@@ -133,11 +144,15 @@ bool dmm_arena_alloc(struct dmm_arena *a, u32 size, u64 *offset)
 	unsigned long at;
 	bool ok;
 
+	if (WARN_ON_ONCE(!nr))
+		return false;
 	spin_lock(&a->lock);
-	at = find_free(a, nr);
+	/* One that is full is asked again and again. */
+	at = nr <= a->nr_free ? find_free(a, nr) : a->nr_units;
 	ok = at < a->nr_units;
 	if (ok) {
 		bitmap_set(a->used, at, nr);
+		a->nr_free -= nr;
 		a->next = at + nr;
 	}
 	spin_unlock(&a->lock);
@@ -149,5 +164,6 @@ void dmm_arena_free(struct dmm_arena *a, u64 offset, u32 size)
 {
 	spin_lock(&a->lock);
 	bitmap_clear(a->used, offset / DMM_PAGE_SIZE, size / DMM_PAGE_SIZE);
+	a->nr_free += size / DMM_PAGE_SIZE;
 	spin_unlock(&a->lock);
 }

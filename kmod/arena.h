@@ -29,6 +29,7 @@ struct user_struct;
  * @nr_units:	pieces of DMM_PAGE_SIZE that they make
  * @lock:	guards what follows; innermost
  * @used:	which of the pieces are
+ * @nr_free:	how many are not
  * @next:	where to look first
  */
 struct dmm_arena {
@@ -40,6 +41,7 @@ struct dmm_arena {
 	unsigned long nr_units;
 	spinlock_t lock;
 	unsigned long *used;
+	unsigned long nr_free;
 	unsigned long next;
 };
 
@@ -47,7 +49,7 @@ struct dmm_arena {
 int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg);
 void dmm_arena_exit(struct dmm_arena *a);
 
-/* Never sleeps.  False if there is no such piece. */
+/* Of so many DMM_PAGE_SIZE.  Never sleeps.  False if there is no such piece. */
 bool dmm_arena_alloc(struct dmm_arena *a, u32 size, u64 *offset);
 void dmm_arena_free(struct dmm_arena *a, u64 offset, u32 size);
 

@@ -225,6 +225,8 @@ static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *ms
 		}
 		if (space >= (int)room_for(size))
 			return put_datagram(conn, &head, msg);
+		if (dmm_bytes_starved(conn->tx, room_for(size)))
+			return -ENOBUFS;
 		err = wait_room(sk, conn, room_for(size), &timeo);
 	}
 	return err;

@@ -175,7 +175,10 @@ struct user_sock {
 
 static u32 ring_size(const struct dmm_bytes *b)
 {
-	return READ_ONCE(b->piece[READ_ONCE(b->epoch) & 1].size);
+	/* Of an rx ring it is the consumer's that the kernel counts. */
+	u32 epoch = max(READ_ONCE(b->epoch), READ_ONCE(b->c_epoch));
+
+	return READ_ONCE(b->piece[epoch & 1].size);
 }
 
 static void read_ends(struct dmm_flow *flow, const struct dmm_open *open)
@@ -201,7 +204,7 @@ static void read_user(const struct dmm_sock *ds, void *arg)
 	strscpy(u->instance, conn->inst->reg.instance, sizeof(u->instance));
 	u->queue = conn->queue ? conn->queue->nr : 0;
 	if (conn->tx) {
-		u->tx_used = dmm_bytes_peek_used(conn->tx);
+		u->tx_used = dmm_bytes_peek_unread(conn->tx);
 		u->tx_size = ring_size(conn->tx);
 	}
 	if (conn->rx) {

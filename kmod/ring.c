@@ -173,6 +173,15 @@ static bool alloc_piece(struct dmm_bytes *b, u32 epoch, u32 size)
 			  alloc_own(piece_of(b, epoch), size);
 }
 
+/* A piece of @size, or what there is that is larger than @now; 0: nothing. */
+static u32 alloc_larger(struct dmm_bytes *b, u32 epoch, u32 size, u32 now)
+{
+	for (; size > now && size >= DMM_PAGE_SIZE; size /= 2)
+		if (alloc_piece(b, epoch, size))
+			return size;
+	return 0;
+}
+
 static void grow(struct dmm_bytes *b, u32 wanted)
 {
 	u32 now = piece_of(b, b->epoch)->size;
@@ -185,14 +194,11 @@ static void grow(struct dmm_bytes *b, u32 wanted)
 		alloc_piece(b, b->epoch, size);
 		return;
 	}
-	while (!alloc_piece(b, b->epoch + 1, size)) {
-		size /= 2;
-		if (size <= now) {
-			/* Lest poll promises room that there will not be. */
-			b->max = now;
-			return;
-		}
-	}
+	size = alloc_larger(b, b->epoch + 1, size, now);
+	/* Lest poll promises room that there is not. */
+	WRITE_ONCE(b->starved, !size);
+	if (!size)
+		return;
 	b->start = b->head + b->pending;
 	if (b->shared)
 		WRITE_ONCE(b->shared->start, b->start);
@@ -217,6 +223,11 @@ int dmm_bytes_space(struct dmm_bytes *b, u32 wanted)
 		size = piece_of(b, b->epoch)->size;
 	}
 	return size ? size - used_in_newest(b, tail) : -ENOMEM;
+}
+
+bool dmm_bytes_starved(const struct dmm_bytes *b, u32 wanted)
+{
+	return b->starved && b->piece[b->epoch & 1].size < wanted;
 }
 
 u32 dmm_bytes_produce(struct dmm_bytes *b, struct iov_iter *from, u32 len)
@@ -400,17 +411,14 @@ void dmm_bytes_consume(struct dmm_bytes *b, u32 len)
 
 bool dmm_bytes_offer(struct dmm_bytes *b, u32 wanted)
 {
-	u32 now = piece_of(b, b->c_epoch)->size, size;
-	bool ok = false;
-
-	wanted = clamp(wanted, now * GROWTH, DMM_RING_MAX);
-	size = min_t(u32, roundup_pow_of_two(wanted), b->max);
+	u32 now, size;
+	bool ok = true;
 
 	spin_lock(&b->lock);
-	if (b->offered) {
-		ok = true;
-	} else if (!b->old && size > now) {
-		ok = alloc_arena(b, b->c_epoch + 1, size);
+	if (!b->offered) {
+		now = piece_of(b, b->c_epoch)->size;
+		size = roundup_pow_of_two(clamp(wanted, now * GROWTH, DMM_RING_MAX));
+		ok = !b->old && alloc_larger(b, b->c_epoch + 1, min(size, b->max), now);
 		b->offered = ok;
 	}
 	spin_unlock(&b->lock);
@@ -429,13 +437,21 @@ u32 dmm_bytes_peek_used(const struct dmm_bytes *b)
 /* What there is room for in all: where it moves, no more than where it is now. */
 static u32 peek_capacity(struct dmm_bytes *b, u32 tail)
 {
-	return moving(b) && !reclaimable(b, tail) ? piece_of(b, b->epoch)->size :
-						    READ_ONCE(b->max);
+	if (READ_ONCE(b->starved) || (moving(b) && !reclaimable(b, tail)))
+		return READ_ONCE(piece_of(b, b->epoch)->size);
+	return READ_ONCE(b->max);
 }
 
 static u32 peek_tail(const struct dmm_bytes *b)
 {
 	return b->shared ? READ_ONCE(b->shared->tail) : READ_ONCE(b->tail);
+}
+
+u32 dmm_bytes_peek_unread(const struct dmm_bytes *b)
+{
+	u32 head = READ_ONCE(b->head), most = head - READ_ONCE(b->tail);
+
+	return min(head - peek_tail(b), most);
 }
 
 u32 dmm_bytes_peek_space(struct dmm_bytes *b)

@@ -67,6 +67,8 @@ struct dmm_bytes_piece {
  * @c_epoch:	and of @epoch
  * @old:	bytes before @c_start are still to be taken from the piece before
  * @offered:	the daemon has a larger piece to move to
+ * @starved:	there was no memory for a larger piece, the last time that the
+ *		producer needed one
  */
 struct dmm_bytes {
 	struct dmm_ring *shared;
@@ -80,6 +82,7 @@ struct dmm_bytes {
 	u32 pending;
 	u32 start;
 	u32 epoch;
+	bool starved;
 
 	u32 tail ____cacheline_aligned_in_smp;
 	u32 c_start;
@@ -102,11 +105,14 @@ void dmm_bytes_exit(struct dmm_bytes *b);
  * dmm_bytes_space() returns the bytes that there is room for, after growing
  * the ring if it may and there are less than @wanted; -EPROTO: the daemon's
  * words make no sense; -ENOMEM: there is no memory at all.
+ * dmm_bytes_starved() says that there will not be room for @wanted even if it is
+ * empty, for want of memory.
  * dmm_bytes_produce() copies up to @len bytes, for which there is room, and
  * returns how many, less if @from faults; they are seen after
  * dmm_bytes_publish().
  */
 int dmm_bytes_space(struct dmm_bytes *b, u32 wanted);
+bool dmm_bytes_starved(const struct dmm_bytes *b, u32 wanted);
 u32 dmm_bytes_produce(struct dmm_bytes *b, struct iov_iter *from, u32 len);
 void dmm_bytes_publish(struct dmm_bytes *b);
 /* The same from memory, NULL for zeros; and what takes back all that is not published. */
@@ -132,9 +138,11 @@ bool dmm_bytes_offer(struct dmm_bytes *b, u32 wanted);
 
 /*
  * Of either side, without its lock, for poll: what seems to be there.  Wrong
- * only if the daemon lies.
+ * only if the daemon lies.  Of the consumer's, what it can take; of the
+ * producer's, what nobody has taken.
  */
 u32 dmm_bytes_peek_used(const struct dmm_bytes *b);
+u32 dmm_bytes_peek_unread(const struct dmm_bytes *b);
 u32 dmm_bytes_peek_space(struct dmm_bytes *b);
 /* So much room that it is worth to wake, or be, a writer: a quarter. */
 bool dmm_bytes_peek_writable(struct dmm_bytes *b);

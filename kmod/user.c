@@ -264,12 +264,18 @@ static int receive_locked(struct sock *sk, struct dmm_conn *conn, struct receive
 	return 0;
 }
 
+/* What the stack says is there, if it can be. */
+static int inq(const struct dmm_conn *conn)
+{
+	return min(dmm_bytes_peek_used(conn->rx), 2 * DMM_RING_MAX);
+}
+
 int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		     size_t size, int flags)
 {
 	struct sock *sk = sock->sk;
 	struct receive r = { .msg = msg, .size = size, .flags = flags };
-	int err, inq;
+	int err, left;
 
 	if (peerless(conn))
 		return dmm_dgram_recvmsg(sock, conn, msg, size, flags);
@@ -288,8 +294,8 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	release_sock(sk);
 	msg->msg_namelen = 0;
 	if (tcp_sk(sk)->recvmsg_inq && (r.done || !err)) {
-		inq = dmm_bytes_peek_used(conn->rx);
-		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(inq), &inq);
+		left = inq(conn);
+		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(left), &left);
 	}
 	return r.done ?: err;
 }
@@ -402,15 +408,14 @@ int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 
 	switch (cmd) {
 	case SIOCINQ:
-		answer = peerless(conn) ? dmm_dgram_next(sock->sk, conn) :
-					  dmm_bytes_peek_used(conn->rx);
+		answer = peerless(conn) ? dmm_dgram_next(sock->sk, conn) : inq(conn);
 		break;
 	case SIOCATMARK:
 		answer = 0;
 		break;
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
-		answer = dmm_bytes_peek_used(conn->tx);
+		answer = dmm_bytes_peek_unread(conn->tx);
 		break;
 	default:
 		return -ENOIOCTLCMD;
@@ -466,7 +471,7 @@ int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 
 static bool sent_all(struct dmm_conn *conn)
 {
-	return !dmm_bytes_peek_used(conn->tx) || READ_ONCE(conn->err);
+	return !dmm_bytes_peek_unread(conn->tx) || READ_ONCE(conn->err);
 }
 
 /* SO_LINGER: close() waits until what was sent has been acknowledged. */
