@@ -264,16 +264,14 @@ static bool valid(const struct sock *sk, const struct dmm_datagram *head, int us
 
 /*
  * The first datagram that is for this socket.  1: there is one; 0: none; or an
- * error.  Under the socket's lock.
+ * error.  Under the socket's lock.  What comes while others' are dropped has to
+ * wait: there may be no end of it.
  */
 static int first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagram *head)
 {
-	int used;
+	int used = dmm_bytes_used(conn->rx), size;
 
-	for (;;) {
-		used = dmm_bytes_used(conn->rx);
-		if (!used)
-			return 0;
+	for (; used; used -= size) {
 		if (used >= (int)sizeof(*head))
 			dmm_bytes_get(conn->rx, head, sizeof(*head));
 		if (used < (int)sizeof(*head) || !valid(sk, head, used)) {
@@ -282,9 +280,12 @@ static int first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagram *he
 		}
 		if (wanted(conn, head))
 			return 1;
-		dmm_bytes_consume(conn->rx, room_for(head->len));
+		size = room_for(head->len);
+		dmm_bytes_consume(conn->rx, size);
 		dmm_conn_received(conn);
+		cond_resched();
 	}
+	return 0;
 }
 
 static bool ended(const struct sock *sk)
@@ -296,6 +297,7 @@ static int wait_first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagra
 		      long timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	unsigned long end = jiffies + timeo;
 	int ret;
 
 	for (;;) {
@@ -315,6 +317,9 @@ static int wait_first(struct sock *sk, struct dmm_conn *conn, struct dmm_datagra
 		sk_wait_event(sk, &timeo, ended(sk) || dmm_bytes_peek_used(conn->rx),
 			      &wait);
 		remove_wait_queue(sk_sleep(sk), &wait);
+		/* Those for others take time, too. */
+		if (timeo != MAX_SCHEDULE_TIMEOUT && time_after_eq(jiffies, end))
+			timeo = 0;
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "listen.h"
 
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/sock.h>
@@ -307,6 +308,10 @@ int dmm_listen_accept(struct socket *sock, struct socket *newsock, bool kern)
 		}
 		dmm_conn_close(conn, true);
 		err = -EAGAIN;
+		/* There may be no end of those that are refused. */
+		if (signal_pending(current))
+			break;
+		cond_resched();
 	}
 	dmm_listener_put(l);
 	return err;
