@@ -84,6 +84,20 @@ static int make_map(struct dmm_arena *a)
 	return 0;
 }
 
+/*
+ * Regular files hold no others.  One that could hold the file of the instance,
+ * or is that, would keep it open for ever.
+ */
+static int get_file_of(struct dmm_arena *a, int fd)
+{
+	if (fd < 0)
+		return 0;
+	a->file = fget(fd);
+	if (!a->file)
+		return -EBADF;
+	return S_ISREG(file_inode(a->file)->i_mode) ? 0 : -EINVAL;
+}
+
 int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)
 {
 	int err;
@@ -96,21 +110,11 @@ int dmm_arena_init(struct dmm_arena *a, const struct dmm_register *reg)
 		return err;
 	}
 	a->pages = kvcalloc(a->nr_pages, sizeof(*a->pages), GFP_KERNEL_ACCOUNT);
-	if (!a->pages) {
-		err = -ENOMEM;
-		goto out;
-	}
-	if (reg->arena_fd >= 0) {
-		a->file = fget(reg->arena_fd);
-		if (!a->file) {
-			err = -EBADF;
-			goto out;
-		}
-	}
-	err = pin(a, reg->arena_addr);
+	err = a->pages ? get_file_of(a, reg->arena_fd) : -ENOMEM;
+	if (!err)
+		err = pin(a, reg->arena_addr);
 	if (!err)
 		err = make_map(a);
-out:
 	if (err)
 		dmm_arena_exit(a);
 	return err;

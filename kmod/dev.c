@@ -55,15 +55,22 @@ static int file_release(struct inode *inode, struct file *file)
 static int get_register(struct dmm_register *reg, void __user *arg)
 {
 	u32 size;
+	int err;
 
 	if (get_user(size, (u32 __user *)arg))
 		return -EFAULT;
 	if (size < offsetofend(struct dmm_register, reserved))
 		return -EINVAL;
-	return copy_struct_from_user(reg, sizeof(*reg), arg, size);
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(reg, sizeof(*reg), arg, size);
+	/* It may have changed. */
+	reg->size = size;
+	return err;
 }
 
-static int register_instance(struct dmm_dev *dev, struct dmm_register *reg)
+static int register_instance(struct dmm_dev *dev, struct dmm_register *reg,
+			     void __user *arg)
 {
 	struct dmm_instance *inst;
 
@@ -72,6 +79,10 @@ static int register_instance(struct dmm_dev *dev, struct dmm_register *reg)
 	inst = dmm_instance_register(reg);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
+	if (copy_to_user(arg, reg, sizeof(*reg))) {
+		dmm_instance_unregister(inst);
+		return -EFAULT;
+	}
 	smp_store_release(&dev->inst, inst);
 	return 0;
 }
@@ -85,12 +96,13 @@ static int do_register(struct file *file, void __user *arg)
 	err = get_register(&reg, arg);
 	if (err)
 		return err;
-	mutex_lock(&dev->lock);
-	err = register_instance(dev, &reg);
+	if (mutex_lock_interruptible(&dev->lock))
+		return -EINTR;
+	err = register_instance(dev, &reg, arg);
 	mutex_unlock(&dev->lock);
-	if (err && err != -EOPNOTSUPP)
-		return err;
-	return copy_to_user(arg, &reg, sizeof(reg)) ? -EFAULT : err;
+	if (err == -EOPNOTSUPP && copy_to_user(arg, &reg, sizeof(reg)))
+		err = -EFAULT;
+	return err;
 }
 
 static int do_enter(struct file *file, struct dmm_instance *inst, void __user *arg)
@@ -111,37 +123,41 @@ static int do_address(struct dmm_instance *inst, void __user *arg)
 	return dmm_instance_address(inst, &addr);
 }
 
-static int arena_fd(struct dmm_instance *inst)
+static int take_over(struct dmm_instance *inst, struct dmm_takeover *t, void __user *arg)
 {
-	int fd;
+	struct file *arena = inst->arena.file;
+	int fd = -1;
 
-	if (!inst->arena.file)
-		return -1;
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd >= 0)
-		fd_install(fd, get_file(inst->arena.file));
-	return fd;
+	if (arena) {
+		fd = get_unused_fd_flags(O_CLOEXEC);
+		if (fd < 0)
+			return fd;
+	}
+	t->generation = dmm_instance_takeover(inst);
+	t->reg = inst->reg;
+	t->reg.arena_addr = 0;
+	t->reg.arena_fd = fd;
+	if (copy_to_user(arg, t, sizeof(*t))) {
+		if (arena)
+			put_unused_fd(fd);
+		return -EFAULT;
+	}
+	if (arena)
+		fd_install(fd, get_file(arena));
+	return 0;
 }
 
 static int do_takeover(struct dmm_instance *inst, void __user *arg)
 {
 	struct dmm_takeover *t;
-	int err = 0;
+	int err;
 
 	if (READ_ONCE(inst->broken))
 		return -EIO;
 	t = kzalloc(sizeof(*t), GFP_KERNEL);
 	if (!t)
 		return -ENOMEM;
-	dmm_instance_takeover(inst);
-	t->reg = inst->reg;
-	t->reg.arena_addr = 0;
-	t->reg.arena_fd = arena_fd(inst);
-	t->generation = inst->generation;
-	if (t->reg.arena_fd < -1)
-		err = t->reg.arena_fd;
-	else if (copy_to_user(arg, t, sizeof(*t)))
-		err = -EFAULT;
+	err = take_over(inst, t, arg);
 	kfree(t);
 	return err;
 }

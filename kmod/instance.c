@@ -136,7 +136,8 @@ static int check(struct dmm_register *reg)
 	    !ring_size_valid(reg->sndbuf) || !ring_size_valid(reg->rcvbuf))
 		return -EINVAL;
 	if (reg->arena_len < 2 * DMM_PAGE_SIZE || reg->arena_len > DMM_ARENA_MAX ||
-	    offset_in_page(reg->arena_len) || offset_in_page(reg->arena_addr))
+	    offset_in_page(reg->arena_len) || offset_in_page(reg->arena_addr) ||
+	    reg->arena_fd < -1)
 		return -EINVAL;
 	return 0;
 }
@@ -295,17 +296,18 @@ void dmm_instance_unregister(struct dmm_instance *inst)
 	dmm_instance_put(inst);
 }
 
-void dmm_instance_takeover(struct dmm_instance *inst)
+u32 dmm_instance_takeover(struct dmm_instance *inst)
 {
-	u32 i;
+	u32 generation, i;
 
 	mutex_lock(&registry);
 	own(inst);
-	inst->generation++;
+	generation = ++inst->generation;
 	for (i = 0; i < inst->reg.nr_queues; i++)
 		dmm_queue_reset(&inst->queues[i]);
 	dmm_conns_resume(inst);
 	mutex_unlock(&registry);
+	return generation;
 }
 
 /* Sharing. */

@@ -186,8 +186,8 @@ struct dmm_instance {
 struct dmm_instance *dmm_instance_register(struct dmm_register *reg);
 /* The file is closed: the instance dies.  Takes the file's reference. */
 void dmm_instance_unregister(struct dmm_instance *inst);
-/* Another process goes on with it. */
-void dmm_instance_takeover(struct dmm_instance *inst);
+/* Another process goes on with it.  Returns its generation. */
+u32 dmm_instance_takeover(struct dmm_instance *inst);
 /*
  * Its event rings make no sense: it is dead, but for the file.  Called under any
  * lock; that its connections are broken follows.

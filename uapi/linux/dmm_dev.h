@@ -87,8 +87,9 @@
  *		DMM_EVENTS_MAX
  * @nr_conns:	connections and listeners that the instance can have at a time,
  *		up to DMM_CONNS_MAX; 0 means as many as the arena has room for
- * @arena_fd:	file that is mapped at @arena_addr from its beginning (memfd);
- *		the kernel keeps it for a successor (DMM_IOC_TAKEOVER).  -1: none
+ * @arena_fd:	regular file that is mapped at @arena_addr from its beginning
+ *		(memfd); the kernel keeps it for a successor
+ *		(DMM_IOC_TAKEOVER).  -1: none
  * @arena_addr:	address of the arena in the caller, aligned to its page size
  * @arena_len:	its bytes, a multiple of the page size; counts against
  *		RLIMIT_MEMLOCK unless the caller has CAP_IPC_LOCK
@@ -111,8 +112,9 @@
  * Errors: EINVAL: a field is out of range; EPERM; EEXIST: an instance of this
  * name is there; EBUSY: the file has registered already; EOPNOTSUPP: @required;
  * ENOMEM: the arena cannot be locked (RLIMIT_MEMLOCK) or there is no memory;
- * EFAULT: no writable memory there; E2BIG: @size is beyond what the kernel
- * knows, and there is more than zeros.
+ * EBADF: @arena_fd is not open; EFAULT: no writable memory there, or the struct
+ * is not readable and writable; E2BIG: @size is beyond what the kernel knows, and
+ * there is more than zeros, or more than a page.  What fails leaves no trace.
  */
 struct dmm_register {
 	__u32 size;
