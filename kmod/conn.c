@@ -200,12 +200,15 @@ void dmm_conn_free_page(struct dmm_conn *conn)
 
 void dmm_conn_put(struct dmm_conn *conn)
 {
+	struct dmm_conn *peer;
+
 	if (!refcount_dec_and_test(&conn->ref))
 		return;
 	dmm_rings_put(conn->rings);
 	dmm_conn_free_page(conn);
-	if (conn->peer)
-		dmm_conn_put(conn->peer);
+	peer = rcu_dereference_protected(conn->peer, true);
+	if (peer)
+		dmm_conn_put(peer);
 	if (conn->connect)
 		dmm_connect_put(conn->connect);
 	if (conn->listener)
@@ -263,13 +266,19 @@ void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk)
 	spin_unlock(&conn->lock);
 }
 
-/* The other end of a paired one, with a reference, or NULL. */
+/* The other end of a paired one, or NULL.  Under conn->lock. */
+static struct dmm_conn *conn_peer(struct dmm_conn *conn)
+{
+	return rcu_dereference_protected(conn->peer, lockdep_is_held(&conn->lock));
+}
+
+/* With a reference. */
 static struct dmm_conn *peer_get(struct dmm_conn *conn)
 {
 	struct dmm_conn *peer;
 
 	spin_lock(&conn->lock);
-	peer = conn->peer;
+	peer = conn_peer(conn);
 	if (peer)
 		dmm_conn_get(peer);
 	spin_unlock(&conn->lock);
@@ -293,9 +302,9 @@ static void close_peer(struct dmm_conn *peer, bool reset)
 /* Both under conn->lock, with what is left to do without it. */
 static struct dmm_conn *close_paired(struct dmm_conn *conn)
 {
-	struct dmm_conn *peer = conn->peer;
+	struct dmm_conn *peer = conn_peer(conn);
 
-	conn->peer = NULL;
+	RCU_INIT_POINTER(conn->peer, NULL);
 	if (conn->state != DMM_CONN_GONE)
 		dmm_conn_leave(conn);
 	return peer;
@@ -381,37 +390,42 @@ void dmm_conn_violated(struct dmm_conn *conn)
 	spin_unlock(&conn->lock);
 }
 
-/* Telling the other end.  These take a reference. */
+/* Telling the other end. */
 
-static void wake_reader(struct dmm_conn *conn)
+static void wake_reader(struct sock *sk)
 {
-	if (!conn)
-		return;
-	spin_lock(&conn->lock);
-	if (conn->sk)
-		conn->sk->sk_data_ready(conn->sk);
-	spin_unlock(&conn->lock);
-	dmm_conn_put(conn);
+	sk->sk_data_ready(sk);
 }
 
-static void wake_writer(struct dmm_conn *conn)
+static void wake_writer(struct sock *sk)
 {
-	struct sock *sk;
-
-	if (!conn)
-		return;
-	spin_lock(&conn->lock);
-	sk = conn->sk;
-	if (sk && sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+	if (sk->sk_socket && test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
 		sk->sk_write_space(sk);
-	spin_unlock(&conn->lock);
-	dmm_conn_put(conn);
+}
+
+/*
+ * Each message takes this way: a peer that closes is freed after a grace period,
+ * and its socket is there under its lock.
+ */
+static void wake_peer(struct dmm_conn *conn, void (*wake)(struct sock *sk))
+{
+	struct dmm_conn *peer;
+
+	rcu_read_lock();
+	peer = rcu_dereference(conn->peer);
+	if (peer) {
+		spin_lock(&peer->lock);
+		if (peer->sk)
+			wake(peer->sk);
+		spin_unlock(&peer->lock);
+	}
+	rcu_read_unlock();
 }
 
 void dmm_conn_sent(struct dmm_conn *conn)
 {
 	if (dmm_conn_paired(conn)) {
-		wake_reader(peer_get(conn));
+		wake_peer(conn, wake_reader);
 		return;
 	}
 	smp_mb(); /* C */
@@ -426,7 +440,7 @@ void dmm_conn_received(struct dmm_conn *conn)
 	if (dmm_conn_paired(conn)) {
 		/* For each byte that is taken it would cost more than it brings. */
 		if (dmm_bytes_peek_writable(conn->rx))
-			wake_writer(peer_get(conn));
+			wake_peer(conn, wake_writer);
 	} else if (READ_ONCE(conn->page->rx.wants_space) &&
 		   dmm_queue_taken(conn->queue, READ_ONCE(conn->rx_told))) {
 		dmm_queue_post(conn, BIT(DMM_EV_RX_SPACE));

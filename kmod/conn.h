@@ -85,8 +85,8 @@ struct dmm_rings {
  * @connect:	the attempt that waits for it, or NULL; a reference
  * @listener:	of a listener: where connections go; of one that waits: where
  *		to; a reference
- * @peer:	of a paired one until it is closed; a reference.  Another thread
- *		may disconnect the socket while one sends
+ * @peer:	of a paired one until it is closed; a reference, RCU for readers:
+ *		another thread may disconnect the socket while one sends
  * @link:	in one of the listener's lists, under its lock
  * @opened:	the stack has said that it is there
  * @err:	what broke it, a negative errno
@@ -123,7 +123,7 @@ struct dmm_conn {
 	struct sock *sk;
 	struct dmm_connect *connect;
 	struct dmm_listener *listener;
-	struct dmm_conn *peer;
+	struct dmm_conn __rcu *peer;
 	struct list_head link;
 	bool opened;
 	int err;
@@ -142,6 +142,12 @@ struct dmm_conn {
 static inline void dmm_conn_get(struct dmm_conn *conn)
 {
 	refcount_inc(&conn->ref);
+}
+
+/* Under rcu_read_lock(), of one whose last reference may be gone. */
+static inline bool dmm_conn_get_live(struct dmm_conn *conn)
+{
+	return refcount_inc_not_zero(&conn->ref);
 }
 
 void dmm_conn_put(struct dmm_conn *conn);

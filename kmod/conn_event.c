@@ -27,7 +27,7 @@ static struct dmm_conn *conn_find(struct dmm_instance *inst, u64 id)
 	index = array_index_nospec(index, inst->reg.nr_conns);
 	rcu_read_lock();
 	conn = rcu_dereference(inst->conns[index]);
-	if (conn && (conn->id != id || !refcount_inc_not_zero(&conn->ref)))
+	if (conn && (conn->id != id || !dmm_conn_get_live(conn)))
 		conn = NULL;
 	rcu_read_unlock();
 	return conn;
@@ -401,7 +401,7 @@ static void for_each(struct dmm_instance *inst, void (*fn)(struct dmm_conn *conn
 	for (i = 0; i < inst->reg.nr_conns; i++) {
 		rcu_read_lock();
 		conn = rcu_dereference(inst->conns[i]);
-		if (conn && !refcount_inc_not_zero(&conn->ref))
+		if (conn && !dmm_conn_get_live(conn))
 			conn = NULL;
 		rcu_read_unlock();
 		if (!conn)

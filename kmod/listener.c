@@ -58,7 +58,7 @@ static struct dmm_conn *make_peer(struct dmm_conn *conn)
 	peer->rx = &rings->ring[0];
 	peer->state = DMM_CONN_OPEN;
 	dmm_conn_get(conn);
-	peer->peer = conn;
+	RCU_INIT_POINTER(peer->peer, conn);
 	return peer;
 }
 
@@ -77,7 +77,7 @@ static void join(struct dmm_conn *conn, struct dmm_conn *peer)
 	conn->tx->max = old->ring[0].max;
 	conn->rx->max = old->ring[1].max;
 	dmm_conn_get(peer);
-	conn->peer = peer;
+	rcu_assign_pointer(conn->peer, peer);
 	conn->state = DMM_CONN_OPEN;
 	dmm_rings_put(old);
 	dmm_conn_free_page(conn);

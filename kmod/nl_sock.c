@@ -193,7 +193,8 @@ static void read_ends(struct dmm_flow *flow, const struct dmm_open *open)
 /* Under the lock that keeps what the socket has; the rings may move meanwhile. */
 static void read_user(const struct dmm_sock *ds, void *arg)
 {
-	const struct dmm_conn *conn = ds->conn;
+	const struct dmm_conn *conn =
+		rcu_dereference_protected(ds->conn, lockdep_is_held(&ds->lock));
 	struct user_sock *u = arg;
 
 	if (ds->connect)

@@ -280,33 +280,33 @@ static int wait_connected(struct socket *sock, int flags)
 	return err == -EALREADY ? -EAGAIN : min(err, 0);
 }
 
-static int send_connected(struct socket *sock, struct msghdr *msg, size_t size)
+static int send_user(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
+		     size_t size)
 {
-	struct dmm_conn *conn = user_conn(sock);
-	int err;
-
-	if (!conn)
-		return native_ops(sock)->sendmsg(sock, msg, size);
 	if (conn->kind == DMM_CONN_DATAGRAM && msg->msg_name &&
 	    !is_destination(sock->sk, msg->msg_name, msg->msg_namelen))
-		err = msg->msg_namelen < (int)sizeof(struct sockaddr_in) ? -EINVAL :
+		return msg->msg_namelen < (int)sizeof(struct sockaddr_in) ? -EINVAL :
 									   -EAFNOSUPPORT;
-	else
-		err = dmm_user_sendmsg(sock, conn, msg, size);
-	dmm_conn_put(conn);
-	return err;
+	return dmm_user_sendmsg(sock, conn, msg, size);
 }
 
 static int send_decided(struct socket *sock, struct msghdr *msg, size_t size)
 {
 	int err = wait_connected(sock, msg->msg_flags);
+	struct dmm_conn *conn;
 
-	return err ?: send_connected(sock, msg, size);
+	if (err)
+		return err;
+	conn = user_conn(sock);
+	if (!conn)
+		return native_ops(sock)->sendmsg(sock, msg, size);
+	err = send_user(sock, conn, msg, size);
+	dmm_conn_put(conn);
+	return err;
 }
 
-static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+static int send_undecided(struct socket *sock, struct msghdr *msg, size_t size)
 {
-	int idx = srcu_read_lock(&dmm_srcu);
 	bool handed_over = false, native = false;
 	int err = 0;
 
@@ -321,27 +321,54 @@ static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
 		err = send_decided(sock, msg, size);
 	if (handed_over)
 		dmm_hand_over_done();
+	return err;
+}
+
+/* Here and in op_recvmsg() one look is all that a connected socket takes. */
+static int op_sendmsg(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	int idx = srcu_read_lock(&dmm_srcu);
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	int err;
+
+	if (conn) {
+		err = send_user(sock, conn, msg, size);
+		dmm_conn_put(conn);
+	} else {
+		err = send_undecided(sock, msg, size);
+	}
 	srcu_read_unlock(&dmm_srcu, idx);
+	return err;
+}
+
+static int receive_unconnected(struct socket *sock, struct msghdr *msg, size_t size,
+			       int flags)
+{
+	int err = wait_connected(sock, flags);
+	struct dmm_conn *conn;
+
+	if (err)
+		return err;
+	conn = flags & MSG_ERRQUEUE ? NULL : user_conn(sock);
+	if (!conn)
+		return native_ops(sock)->recvmsg(sock, msg, size, flags);
+	err = dmm_user_recvmsg(sock, conn, msg, size, flags);
+	dmm_conn_put(conn);
 	return err;
 }
 
 static int op_recvmsg(struct socket *sock, struct msghdr *msg, size_t size, int flags)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	struct dmm_conn *conn;
+	struct dmm_conn *conn = flags & MSG_ERRQUEUE ? NULL : dmm_sock_conn(sock->sk);
 	int err;
 
-	err = wait_connected(sock, flags);
-	if (err)
-		goto out;
-	conn = flags & MSG_ERRQUEUE ? NULL : user_conn(sock);
 	if (conn) {
 		err = dmm_user_recvmsg(sock, conn, msg, size, flags);
 		dmm_conn_put(conn);
 	} else {
-		err = native_ops(sock)->recvmsg(sock, msg, size, flags);
+		err = receive_unconnected(sock, msg, size, flags);
 	}
-out:
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -382,10 +409,12 @@ static bool poll_connecting(struct file *file, struct socket *sock, poll_table *
 static __poll_t op_poll(struct file *file, struct socket *sock, poll_table *wait)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	struct dmm_conn *conn;
+	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
+	int state = DMM_SOCK_CONNECTED;
 	__poll_t mask = 0;
-	int state = dmm_sock_state_conn(sock->sk, &conn);
 
+	if (!conn)
+		state = dmm_sock_state_conn(sock->sk, &conn);
 	if (state == DMM_SOCK_CONNECTING) {
 		if (poll_connecting(file, sock, wait))
 			goto out;

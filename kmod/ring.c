@@ -111,7 +111,10 @@ void dmm_bytes_exit(struct dmm_bytes *b)
 		piece_free(b, b->offered ? newest + 1 : newest - 1);
 }
 
-/* Where an index is, and how many bytes follow it in one page. */
+/*
+ * Where an index is, and how many bytes follow it in one page.  So what is copied
+ * needs no check by hardened usercopy, and _copy_from_iter() makes none.
+ */
 static void *place(const struct dmm_bytes_piece *p, u32 index, u32 *len)
 {
 	u32 pos = index & (p->size - 1);
@@ -239,7 +242,7 @@ u32 dmm_bytes_produce(struct dmm_bytes *b, struct iov_iter *from, u32 len)
 	while (done < len) {
 		part = len - done;
 		to = place(p, b->head + b->pending, &part);
-		copied = copy_from_iter(to, part, from);
+		copied = _copy_from_iter(to, part, from);
 		b->pending += copied;
 		done += copied;
 		if (copied < part)
@@ -377,7 +380,7 @@ u32 dmm_bytes_copy(struct dmm_bytes *b, u32 skip, struct iov_iter *to, u32 len)
 		part = len - done;
 		p = piece_at(b, b->tail + skip + done, &part);
 		from = place(p, b->tail + skip + done, &part);
-		copied = copy_to_iter(from, part, to);
+		copied = _copy_to_iter(from, part, to);
 		done += copied;
 		if (copied < part)
 			break;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sock.h"
 
+#include <linux/hash.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <net/sock.h>
@@ -12,10 +13,23 @@
 
 static struct rhashtable dmm_socks;
 
+/* Each call on a socket looks it up: cheaper than hashing and comparing the key as bytes. */
+static u32 hash_sock(const void *key, u32 len, u32 seed)
+{
+	return hash_ptr(*(struct sock *const *)key, 32) ^ seed;
+}
+
+static int compare_sock(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return ((const struct dmm_sock *)obj)->sk != *(struct sock *const *)arg->key;
+}
+
 static const struct rhashtable_params dmm_sock_params = {
 	.head_offset = offsetof(struct dmm_sock, node),
 	.key_offset = offsetof(struct dmm_sock, sk),
 	.key_len = sizeof_field(struct dmm_sock, sk),
+	.hashfn = hash_sock,
+	.obj_cmpfn = compare_sock,
 	.automatic_shrinking = true,
 };
 
@@ -170,7 +184,7 @@ static bool move_to(struct sock *sk, bool if_undecided, u8 state,
 				ds->connect = dmm_connect_get(c);
 			if (conn) {
 				dmm_conn_get(conn);
-				ds->conn = conn;
+				rcu_assign_pointer(ds->conn, conn);
 			}
 			set_state(ds, state);
 		}
@@ -252,7 +266,7 @@ int dmm_sock_state_conn(struct sock *sk, struct dmm_conn **conn)
 	if (ds) {
 		spin_lock_bh(&ds->lock);
 		state = ds->state;
-		*conn = ds->conn;
+		*conn = rcu_dereference_protected(ds->conn, lockdep_is_held(&ds->lock));
 		if (*conn)
 			dmm_conn_get(*conn);
 		spin_unlock_bh(&ds->lock);
@@ -263,9 +277,17 @@ int dmm_sock_state_conn(struct sock *sk, struct dmm_conn **conn)
 
 struct dmm_conn *dmm_sock_conn(struct sock *sk)
 {
-	struct dmm_conn *conn;
+	struct dmm_conn *conn = NULL;
+	struct dmm_sock *ds;
 
-	dmm_sock_state_conn(sk, &conn);
+	rcu_read_lock();
+	ds = sock_find(sk);
+	if (ds)
+		conn = rcu_dereference(ds->conn);
+	/* It is freed after a grace period. */
+	if (conn && !dmm_conn_get_live(conn))
+		conn = NULL;
+	rcu_read_unlock();
 	return conn;
 }
 
@@ -313,7 +335,8 @@ void dmm_sock_detach(struct sock *sk, struct dmm_sock_refs *refs)
 	if (ds) {
 		spin_lock_bh(&ds->lock);
 		swap(refs->connect, ds->connect);
-		swap(refs->conn, ds->conn);
+		refs->conn = rcu_replace_pointer(ds->conn, NULL,
+						 lockdep_is_held(&ds->lock));
 		swap(refs->listener, ds->listener);
 		set_state(ds, DMM_SOCK_UNDECIDED);
 		memset(&ds->decision, 0, sizeof(ds->decision));

@@ -36,7 +36,7 @@ struct sock;
  * @want:	stack that the application asked for, "" for none
  * @decision:	of a listener, and of one that a user stack serves
  * @connect:	of DMM_SOCK_CONNECTING and what it became; a reference
- * @conn:	of DMM_SOCK_CONNECTED; a reference
+ * @conn:	of DMM_SOCK_CONNECTED; a reference, RCU for readers
  * @listener:	of a listener that user stacks may serve; a reference
  * @rcu:	for freeing
  */
@@ -48,7 +48,7 @@ struct dmm_sock {
 	char want[DMM_NAME_MAX];
 	struct dmm_decision decision;
 	struct dmm_connect *connect;
-	struct dmm_conn *conn;
+	struct dmm_conn __rcu *conn;
 	struct dmm_listener *listener;
 	struct rcu_head rcu;
 };
