@@ -190,6 +190,7 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 		return EPOLLERR;
 	for (i = 0; i < inst->reg.nr_queues; i++)
 		poll_wait(file, &inst->queues[i].wait, wait);
+	smp_mb(); /* partner in queue.c's wake() */
 	for (i = 0; i < inst->reg.nr_queues; i++)
 		if (dmm_queue_ready(&inst->queues[i]))
 			mask |= EPOLLIN | EPOLLRDNORM;

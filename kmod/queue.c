@@ -174,11 +174,14 @@ static void hold(struct dmm_queue *q, struct dmm_conn *conn)
 	WRITE_ONCE(q->k->held_back, 1);
 }
 
-/* Partner of the barrier between the stack's write to "polls" and its look. */
+/*
+ * Partner of the barrier between the stack's write to "polls" and its look, and of
+ * that of who waits, between getting into the wait queue and looking.
+ */
 static void wake(struct dmm_queue *q)
 {
 	smp_mb();
-	if (!READ_ONCE(q->s->polls))
+	if (!READ_ONCE(q->s->polls) && waitqueue_active(&q->wait))
 		wake_up_interruptible(&q->wait);
 }
 
@@ -370,7 +373,8 @@ int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 		err = -ESTALE;
 	} else {
 		take_up(q);
-		bring_held(q);
+		if (READ_ONCE(q->k->held_back))
+			bring_held(q);
 	}
 	mutex_unlock(&q->enter);
 	if (!err && enter->flags & DMM_ENTER_WAIT && enter->timeout)

@@ -82,7 +82,11 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-DMM_EXPORT int dmm_stack_poll(struct dmm_queue *q, int64_t timeout)
+/*
+ * One turn.  What the callbacks said is handed over by the call that waits, if
+ * the turn may wait after it has acted upon events: one system call less.
+ */
+static int turn(struct dmm_queue *q, int64_t timeout, bool wait_after_events)
 {
 	int nr, ret;
 
@@ -90,16 +94,21 @@ DMM_EXPORT int dmm_stack_poll(struct dmm_queue *q, int64_t timeout)
 	nr = dmm_down_take(q) + dmm_down_kicks(q);
 	if (q->stack->ops->poll)
 		timeout = sooner(timeout, q->stack->ops->poll(q));
-	if (nr || !timeout || has_work(q)) {
+	if ((nr && !wait_after_events) || !timeout || has_work(q)) {
 		ret = hand_over(q);
 	} else {
-		/* One call that hands over and waits, unless not all has room. */
+		/* Not all may have room. */
 		dmm_up_flush(q);
 		ret = q->pending ? hand_over(q) : 0;
 		if (!ret && !q->pending)
 			ret = wait(q, timeout);
 	}
 	return ret ? ret : nr;
+}
+
+DMM_EXPORT int dmm_stack_poll(struct dmm_queue *q, int64_t timeout)
+{
+	return turn(q, timeout, false);
 }
 
 DMM_EXPORT int dmm_stack_arm(struct dmm_queue *q)
@@ -116,7 +125,7 @@ static int queue_run(struct dmm_queue *q)
 	int ret = 0;
 
 	while (ret >= 0 && !load_relaxed(&q->stack->stopping))
-		ret = dmm_stack_poll(q, -1);
+		ret = turn(q, -1, true);
 	/* What the last callbacks said. */
 	if (ret >= 0)
 		ret = hand_over(q);
