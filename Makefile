@@ -27,6 +27,7 @@ DESTDIR	:=
 CFLAGS	?= -O2 -g
 VERSION	:= $(shell sed -n 's/^\#define DMM_VERSION[[:blank:]]*"\(.*\)"/\1/p' uapi/linux/dmm.h)
 
+# WITHOUT=lwip leaves out what that stack needs.
 # SANITIZE=address,undefined (with a B of its own) builds user space with these sanitizers.
 ccflags	 := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
 ccflags	 += $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -47,7 +48,8 @@ SCRIPTS	 :=
 TEMPLATES := lib/libdmm.pc.in
 HEADERS	 := $(wildcard uapi/linux/*.h)
 TESTBINS :=
-include $(wildcard $(addsuffix /module.mk,lib lib/* stacks/* tools tools/* selftests selftests/*))
+include $(filter-out $(WITHOUT:%=stacks/%/module.mk),\
+	$(wildcard $(addsuffix /module.mk,lib lib/* stacks/common/* stacks/* tools tools/* selftests selftests/*)))
 
 scripts := $(addprefix $B/bin/,$(notdir $(SCRIPTS)))
 
@@ -164,7 +166,7 @@ install-kmod-%: $B/kmod-%/dmm.ko
 # Always made anew, for PREFIX can differ.
 $(filled): FORCE
 	@mkdir -p $(@D)
-	@sed 's,@PREFIX@,$(PREFIX),; s/@VERSION@/$(VERSION)/' $(filter %/$(@F).in,$(TEMPLATES)) >$@
+	@sed 's,@PREFIX@,$(PREFIX),; s/@VERSION@/$(VERSION)/; s/@EAL_LIBS@/$(EAL_LIBS)/' $(filter %/$(@F).in,$(TEMPLATES)) >$@
 
 uninstall:			## what install installed
 	rm -f $(addprefix $(bindir)/,$(notdir $(PROGS) $(scripts)))

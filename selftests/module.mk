@@ -17,3 +17,6 @@ $(ksft_policy): LDLIBS = $(NL_LIBS)
 ksft_stack := $(filter $B/selftests/host/test_stack%,$(ksft_host))
 $(ksft_stack): $B/lib/libdmm-stack-peer.a $B/lib/libdmm-stack.a
 $(ksft_stack): LDLIBS = -pthread
+
+$B/selftests/host/test_eal: $B/lib/libdmm-eal.a
+$B/selftests/host/test_eal: LDLIBS = $(EAL_LIBS)
