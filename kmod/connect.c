@@ -31,14 +31,16 @@ struct attempt {
 /**
  * struct dmm_connect - see connect.h
  * @ref:	references
- * @step:	one step at a time; outside of @lock
+ * @step:	one step at a time; outside of the socket's lock and @lock
  * @work:	the next step
+ * @moved:	in the socket's wait queue while @racing
  * @addr:	where to
  * @addrlen:	of @addr
  * @flow:	as decided
  * @plan:	the stacks to try
  * @opts:	options of the rule, for the kernel's TCP
- * @decision:	the decision, of which the stack changes with each attempt
+ * @decision:	the decision, of which the outcome may change stack and reason
+ * @caller:	who has called connect()
  * @lock:	guards what follows
  * @sk:		the socket, NULL when it is closed.  While it is not, its struct
  *		socket is there: closing waits for the work
@@ -46,18 +48,24 @@ struct attempt {
  * @err:	of the last attempt that failed
  * @nr:		attempts made
  * @live:	attempts under way
+ * @racing:	the kernel's TCP connects beside them; changed under @step, too
+ * @fell_back:	the outcome is another stack than the decision's
+ * @winner:	one that has won while @racing: it waits until the kernel's TCP
+ *		is stopped.  NULL: none
  * @attempt:	attempts, by their place in the plan
  */
 struct dmm_connect {
 	refcount_t ref;
 	struct mutex step;
 	struct delayed_work work;
+	struct wait_queue_entry moved;
 	struct sockaddr_storage addr;
 	int addrlen;
 	struct dmm_flow flow;
 	struct dmm_plan plan;
 	struct dmm_sockopts opts;
 	struct dmm_decision decision;
+	struct dmm_caller caller;
 
 	spinlock_t lock;
 	struct sock *sk;
@@ -65,6 +73,9 @@ struct dmm_connect {
 	int err;
 	u8 nr;
 	u8 live;
+	bool racing;
+	bool fell_back;
+	struct attempt *winner;
 	struct attempt attempt[DMM_STACKS_MAX];
 };
 
@@ -87,6 +98,11 @@ u8 dmm_connect_state(const struct dmm_connect *c)
 	return smp_load_acquire(&c->state);
 }
 
+static bool running(const struct dmm_connect *c)
+{
+	return dmm_connect_state(c) == DMM_CONNECT_RUNNING;
+}
+
 /* Under c->lock. */
 static void finish(struct dmm_connect *c, u8 state)
 {
@@ -97,14 +113,21 @@ static void finish(struct dmm_connect *c, u8 state)
 /*
  * Pending work has a reference.  None is queued once the socket is closed: while
  * dmm_connect_cancel() cancels it, it would not be, and nobody would say so.
+ * What is due at once is not put off by what is due later.
  */
 static void next_step(struct dmm_connect *c, unsigned long delay)
 {
+	bool pending;
+
 	spin_lock(&c->lock);
 	if (c->sk) {
 		dmm_connect_get(c);
-		/* Pending already: not the last reference, the caller has one. */
-		if (mod_delayed_work(connect_wq, &c->work, delay))
+		if (delay)
+			pending = !queue_delayed_work(connect_wq, &c->work, delay);
+		else
+			pending = mod_delayed_work(connect_wq, &c->work, 0);
+		/* Not the last reference, the caller has one. */
+		if (pending)
 			dmm_connect_put(c);
 	}
 	spin_unlock(&c->lock);
@@ -112,20 +135,27 @@ static void next_step(struct dmm_connect *c, unsigned long delay)
 
 /* Answers. */
 
-/* Under c->lock.  True: it was under way, and the attempt's reference is ours. */
-static bool end_attempt(struct dmm_connect *c, const struct dmm_conn *conn)
+/* Under c->lock: the attempt of a connection, or NULL if it is over. */
+static struct attempt *attempt_of(struct dmm_connect *c, const struct dmm_conn *conn)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&c->lock);
-	for (i = 0; i < c->nr; i++) {
-		if (c->attempt[i].conn == conn) {
-			c->attempt[i].conn = NULL;
-			c->live--;
-			return true;
-		}
-	}
-	return false;
+	for (i = 0; i < c->nr; i++)
+		if (c->attempt[i].conn == conn)
+			return &c->attempt[i];
+	return NULL;
+}
+
+/* Under c->lock: it is over, and its reference to the connection the caller's. */
+static struct dmm_conn *end_attempt(struct dmm_connect *c, struct attempt *a)
+{
+	struct dmm_conn *conn = a->conn;
+
+	lockdep_assert_held(&c->lock);
+	a->conn = NULL;
+	c->live--;
+	return conn;
 }
 
 /* Under c->lock. */
@@ -135,27 +165,45 @@ static void note_failure(struct dmm_connect *c, const struct dmm_conn *conn, int
 		dmm_negative_note(sock_net(c->sk), conn->inst, &c->flow, err);
 }
 
+/* Under c->lock: the outcome is another one than the first of the plan. */
+static void fall_back(struct dmm_connect *c)
+{
+	c->fell_back = true;
+	c->decision.reason = DMM_REASON_FALLBACK;
+}
+
+/* Under c->lock: the socket gets its connection. */
+static struct dmm_conn *take(struct dmm_connect *c, struct sock *sk, struct attempt *a)
+{
+	struct dmm_conn *conn = end_attempt(c, a);
+
+	if (a != c->attempt)
+		fall_back(c);
+	strscpy(c->decision.stack, conn->inst->reg.name, sizeof(c->decision.stack));
+	dmm_sock_set_conn(sk, conn, &c->decision);
+	dmm_conn_attach(conn, sk);
+	finish(c, DMM_CONNECT_WON);
+	dmm_negative_clear(sock_net(sk), conn->inst, &c->flow);
+	sk->sk_state_change(sk);
+	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+	return conn;
+}
+
 void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 {
-	struct sock *sk;
-	bool won;
+	struct dmm_conn *taken = NULL;
+	struct attempt *a = NULL;
 
 	spin_lock(&c->lock);
-	sk = c->sk;
-	won = sk && c->state == DMM_CONNECT_RUNNING && end_attempt(c, conn);
-	if (won) {
-		strscpy(c->decision.stack, conn->inst->reg.name,
-			sizeof(c->decision.stack));
-		dmm_sock_set_conn(sk, conn, &c->decision);
-		dmm_conn_attach(conn, sk);
-		finish(c, DMM_CONNECT_WON);
-		dmm_negative_clear(sock_net(sk), conn->inst, &c->flow);
-		sk->sk_state_change(sk);
-		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
-	}
+	if (c->sk && c->state == DMM_CONNECT_RUNNING && !c->winner)
+		a = attempt_of(c, conn);
+	if (a && c->racing)
+		c->winner = a;
+	else if (a)
+		taken = take(c, c->sk, a);
 	spin_unlock(&c->lock);
-	if (won)
-		dmm_conn_put(conn);
+	if (taken)
+		dmm_conn_put(taken);
 	/* The others are given up, or this one, if it comes too late. */
 	next_step(c, 0);
 	dmm_connect_put(c);
@@ -163,42 +211,48 @@ void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 
 void dmm_connect_lost(struct dmm_connect *c, struct dmm_conn *conn, int err)
 {
-	bool ours;
+	struct dmm_conn *lost = NULL;
+	struct attempt *a;
 
 	spin_lock(&c->lock);
-	ours = end_attempt(c, conn);
-	if (ours) {
+	a = attempt_of(c, conn);
+	if (a) {
+		lost = end_attempt(c, a);
 		c->err = err;
 		note_failure(c, conn, err);
 	}
 	spin_unlock(&c->lock);
-	if (ours)
-		dmm_conn_put(conn);
+	if (lost)
+		dmm_conn_put(lost);
 	next_step(c, 0);
 	dmm_connect_put(c);
 }
 
 /* Steps. */
 
-/* Give up attempts: all when it is decided, else those whose time is over. */
+/* Under c->lock: is it to be given up?  All are when it is decided. */
+static bool is_over(const struct dmm_connect *c, const struct attempt *a)
+{
+	if (!a->conn)
+		return false;
+	if (c->state != DMM_CONNECT_RUNNING)
+		return true;
+	return a != c->winner && !time_before(jiffies, a->end);
+}
+
 static void give_up(struct dmm_connect *c)
 {
 	struct dmm_conn *conn;
 	unsigned int i;
 
 	for (i = 0; i < c->nr; i++) {
+		conn = NULL;
 		spin_lock(&c->lock);
-		conn = c->attempt[i].conn;
-		if (conn && c->state == DMM_CONNECT_RUNNING &&
-		    time_before(jiffies, c->attempt[i].end))
-			conn = NULL;
-		if (conn) {
-			c->attempt[i].conn = NULL;
-			c->live--;
-			if (c->state == DMM_CONNECT_RUNNING) {
-				c->err = -ETIMEDOUT;
-				note_failure(c, conn, -ETIMEDOUT);
-			}
+		if (is_over(c, &c->attempt[i]))
+			conn = end_attempt(c, &c->attempt[i]);
+		if (conn && c->state == DMM_CONNECT_RUNNING) {
+			c->err = -ETIMEDOUT;
+			note_failure(c, conn, -ETIMEDOUT);
 		}
 		spin_unlock(&c->lock);
 		if (conn)
@@ -247,7 +301,7 @@ static bool attempt(struct dmm_connect *c, struct sock *sk, unsigned int i)
 {
 	u32 timeout = c->plan.timeout ?: ATTEMPT_TIMEOUT;
 	struct dmm_conn *conn = attempt_make(c, sk, c->plan.stack[i]);
-	bool ours;
+	struct dmm_conn *ours = NULL;
 	int err;
 
 	if (IS_ERR(conn)) {
@@ -268,20 +322,24 @@ static bool attempt(struct dmm_connect *c, struct sock *sk, unsigned int i)
 	} else {
 		note_error(c, err);
 		spin_lock(&c->lock);
-		ours = end_attempt(c, conn);
+		if (attempt_of(c, conn))
+			ours = end_attempt(c, &c->attempt[i]);
 		spin_unlock(&c->lock);
 		if (ours)
-			dmm_conn_put(conn);
+			dmm_conn_put(ours);
 	}
 	dmm_conn_put(conn);
 	return !err;
 }
 
 /*
- * No user stack has made it: the kernel's TCP connects, without waiting.  The
- * hand-over is left to the next system call on the socket (native.h).
+ * The kernel's TCP, on the socket itself.  It is asked when no user stack has
+ * made it, and does the rest alone: the hand-over is left to the next system
+ * call on the socket (native.h).  In a race it is asked beside them, watched
+ * through the socket's wait queue, and stopped if it loses.
  */
-static void connect_kernel(struct dmm_connect *c, struct sock *sk)
+
+static int start_kernel(struct dmm_connect *c, struct sock *sk)
 {
 	struct socket *sock = sk->sk_socket;
 	int err = 0;
@@ -292,19 +350,121 @@ static void connect_kernel(struct dmm_connect *c, struct sock *sk)
 		sock->state = SS_UNCONNECTED;
 		err = __inet_stream_connect(sock, (struct sockaddr *)&c->addr,
 					    c->addrlen, O_NONBLOCK, 0);
-		if (err && err != -EINPROGRESS)
-			WRITE_ONCE(sk->sk_err, -err);
-		else
+		if (!err || err == -EINPROGRESS)
 			sock->state = SS_CONNECTING; /* the next connect() says 0 */
 	}
 	release_sock(sk);
-	strscpy(c->decision.stack, dmm_stack_kernel, sizeof(c->decision.stack));
-	c->decision.reason = DMM_REASON_FALLBACK;
-	dmm_sock_set_kernel(sk, &c->decision);
+	return err == -EINPROGRESS ? 0 : err;
+}
+
+/* False: a user stack has won meanwhile. */
+static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
+{
+	bool won;
+
 	spin_lock(&c->lock);
-	finish(c, DMM_CONNECT_KERNEL);
+	won = c->state == DMM_CONNECT_RUNNING && !c->winner;
+	if (won) {
+		fall_back(c);
+		strscpy(c->decision.stack, dmm_stack_kernel, sizeof(c->decision.stack));
+		dmm_sock_set_kernel(sk, &c->decision);
+		finish(c, DMM_CONNECT_KERNEL);
+		c->racing = false;
+	}
 	spin_unlock(&c->lock);
-	sk->sk_state_change(sk);
+	if (won)
+		sk->sk_state_change(sk);
+	return won;
+}
+
+static void connect_kernel(struct dmm_connect *c, struct sock *sk)
+{
+	int err = start_kernel(c, sk);
+
+	if (err)
+		WRITE_ONCE(sk->sk_err, -err);
+	leave_to_kernel(c, sk);
+}
+
+static int kernel_moved(struct wait_queue_entry *moved, unsigned int mode, int flags,
+			void *key)
+{
+	struct dmm_connect *c = container_of(moved, struct dmm_connect, moved);
+
+	dmm_connect_get(c);
+	if (mod_delayed_work(connect_wq, &c->work, 0))
+		dmm_connect_put(c);
+	return 0;
+}
+
+static void race_kernel(struct dmm_connect *c, struct sock *sk)
+{
+	int err;
+
+	spin_lock(&c->lock);
+	c->racing = c->state == DMM_CONNECT_RUNNING;
+	spin_unlock(&c->lock);
+	if (!c->racing)
+		return;
+	init_waitqueue_func_entry(&c->moved, kernel_moved);
+	add_wait_queue(sk_sleep(sk), &c->moved);
+	err = start_kernel(c, sk);
+	if (!err)
+		return;
+	/* The next step finds it. */
+	WRITE_ONCE(sk->sk_err, -err);
+	next_step(c, 0);
+}
+
+/* Nobody shall see what becomes of it. */
+static void stop_kernel(struct dmm_connect *c, struct sock *sk)
+{
+	remove_wait_queue(sk_sleep(sk), &c->moved);
+	spin_lock(&c->lock);
+	c->racing = false;
+	spin_unlock(&c->lock);
+	lock_sock(sk);
+	sk->sk_prot->disconnect(sk, O_NONBLOCK);
+	WRITE_ONCE(sk->sk_err, 0);
+	sk->sk_socket->state = SS_CONNECTING;
+	release_sock(sk);
+}
+
+/* How far the kernel's TCP has come in a race. */
+static void watch_kernel(struct dmm_connect *c, struct sock *sk)
+{
+	int err = 0, state;
+
+	lock_sock(sk);
+	state = sk->sk_state;
+	if (state == TCP_CLOSE)
+		err = sock_error(sk) ?: -ECONNREFUSED;
+	release_sock(sk);
+	if (err) {
+		note_error(c, err);
+		stop_kernel(c, sk);
+		c->plan.nr = c->nr; /* it was the last of them */
+	} else if ((state != TCP_SYN_SENT && state != TCP_SYN_RECV) ||
+		   !READ_ONCE(c->live)) {
+		if (leave_to_kernel(c, sk))
+			remove_wait_queue(sk_sleep(sk), &c->moved);
+	}
+}
+
+/* A user stack has won the race. */
+static void take_winner(struct dmm_connect *c, struct sock *sk)
+{
+	struct dmm_conn *conn = NULL;
+
+	if (c->racing)
+		stop_kernel(c, sk);
+	spin_lock(&c->lock);
+	if (c->state == DMM_CONNECT_RUNNING)
+		conn = take(c, sk, c->winner);
+	c->winner = NULL;
+	spin_unlock(&c->lock);
+	if (conn)
+		dmm_conn_put(conn);
 }
 
 static void all_failed(struct dmm_connect *c, struct sock *sk)
@@ -331,19 +491,24 @@ static void advance(struct dmm_connect *c, struct sock *sk)
 {
 	while (c->nr < c->plan.nr) {
 		if (kernel_is_next(c)) {
-			/* It joins no race: its peer would see the loser. */
-			if (READ_ONCE(c->live))
-				return;
-			connect_kernel(c, sk);
+			if (!READ_ONCE(c->live))
+				connect_kernel(c, sk);
+			else if (c->plan.race_kernel)
+				race_kernel(c, sk);
 			return;
 		}
-		if (c->nr)
-			c->decision.reason = DMM_REASON_FALLBACK;
 		if (attempt(c, sk, c->nr++))
 			return;
 	}
 	if (!READ_ONCE(c->live))
 		all_failed(c, sk);
+}
+
+/* Is the next one due after a while, whatever becomes of those under way? */
+static bool race_goes_on(const struct dmm_connect *c)
+{
+	return c->plan.race && c->nr < c->plan.nr && !c->racing &&
+	       (c->plan.race_kernel || !kernel_is_next(c));
 }
 
 /* When something is due if nothing happens. */
@@ -357,10 +522,23 @@ static unsigned long delay(struct dmm_connect *c)
 		if (c->attempt[i].conn && time_before(c->attempt[i].end, at))
 			at = c->attempt[i].end;
 	spin_unlock(&c->lock);
-	if (c->plan.race && c->nr < c->plan.nr &&
+	if (race_goes_on(c) &&
 	    time_before(jiffies + msecs_to_jiffies(c->plan.race), at))
 		at = jiffies + msecs_to_jiffies(c->plan.race);
 	return time_after(at, jiffies) ? at - jiffies : 0;
+}
+
+/* What was recorded first is not what came of it. */
+static void record_outcome(struct dmm_connect *c, struct sock *sk)
+{
+	bool fell_back;
+
+	spin_lock(&c->lock);
+	fell_back = c->fell_back;
+	c->fell_back = false;
+	spin_unlock(&c->lock);
+	if (fell_back)
+		dmm_record(dmm_net(sock_net(sk)), sk, &c->flow, &c->decision, &c->caller);
 }
 
 static void step(struct dmm_connect *c)
@@ -370,11 +548,16 @@ static void step(struct dmm_connect *c)
 	mutex_lock(&c->step);
 	give_up(c);
 	sk = READ_ONCE(c->sk);
-	if (sk && dmm_connect_state(c) == DMM_CONNECT_RUNNING &&
-	    (!READ_ONCE(c->live) || c->plan.race))
+	if (sk && c->racing)
+		watch_kernel(c, sk);
+	if (sk && READ_ONCE(c->winner))
+		take_winner(c, sk);
+	if (sk && running(c) && !c->racing && (!READ_ONCE(c->live) || c->plan.race))
 		advance(c, sk);
-	if (dmm_connect_state(c) == DMM_CONNECT_RUNNING)
+	if (running(c))
 		next_step(c, delay(c));
+	else if (sk)
+		record_outcome(c, sk);
 	mutex_unlock(&c->step);
 }
 
@@ -410,6 +593,7 @@ int dmm_connect_start(struct socket *sock, const struct sockaddr *addr, int len,
 	c->plan = *plan;
 	c->opts = *opts;
 	c->decision = *d;
+	dmm_caller_get(&c->caller);
 	c->err = -ECONNREFUSED;
 	c->sk = sk;
 	if (!dmm_sock_set_connecting(sk, c, d)) {
@@ -493,16 +677,22 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 
 void dmm_connect_cancel(struct dmm_connect *c)
 {
+	struct sock *sk;
+
 	spin_lock(&c->lock);
+	sk = c->sk;
 	c->sk = NULL;
 	if (c->state == DMM_CONNECT_RUNNING)
 		finish(c, DMM_CONNECT_FAILED);
 	spin_unlock(&c->lock);
-	if (cancel_delayed_work_sync(&c->work))
-		dmm_connect_put(c);
 	mutex_lock(&c->step);
+	if (c->racing)
+		stop_kernel(c, sk);
 	give_up(c);
 	mutex_unlock(&c->step);
+	/* Neither next_step() nor kernel_moved() queues it any more. */
+	if (cancel_delayed_work_sync(&c->work))
+		dmm_connect_put(c);
 	dmm_connect_put(c);
 }
 

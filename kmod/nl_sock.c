@@ -67,8 +67,8 @@ static int fill_record(struct sk_buff *skb, u32 portid, u32 seq, int flags,
 	    nla_put_u16(skb, DMM_A_DECISION_SPORT, rec->sport) ||
 	    nla_put_u16(skb, DMM_A_DECISION_DPORT, rec->dport) ||
 	    put_uid(skb, ns, rec->uid) ||
-	    nla_put_u32(skb, DMM_A_DECISION_PID, rec->pid) ||
-	    nla_put_string(skb, DMM_A_DECISION_COMM, rec->comm) ||
+	    nla_put_u32(skb, DMM_A_DECISION_PID, rec->caller.pid) ||
+	    nla_put_string(skb, DMM_A_DECISION_COMM, rec->caller.comm) ||
 	    put_decision(skb, &rec->decision)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;

@@ -143,7 +143,7 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 		return 0;
 	dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
 	dmm_decide(dn, &flow, false, want, &d, &opts, &plan);
-	dmm_record(dn, sk, &flow, &d);
+	dmm_record(dn, sk, &flow, &d, NULL);
 	if (d.err)
 		return d.err;
 	dmm_sockopts_apply(sock, &opts);
@@ -502,7 +502,7 @@ static int decide_local(struct socket *sock, struct dmm_flow *flow,
 	if (!dmm_sock_want(sk, want))
 		return 0;
 	dmm_decide(dn, flow, true, want, d, opts, plan);
-	dmm_record(dn, sk, flow, d);
+	dmm_record(dn, sk, flow, d, NULL);
 	dmm_stats_inc(dn, listens);
 	return d->err;
 }
@@ -653,7 +653,7 @@ static int decide_accepted(struct socket *newsock, const struct dmm_decision *li
 
 	dmm_flow_init_accepted(&flow, sk);
 	dmm_decide_arrived(dn, &flow, NULL, &d, &opts);
-	dmm_record(dn, sk, &flow, &d);
+	dmm_record(dn, sk, &flow, &d, NULL);
 	if (d.err)
 		return d.err;
 	dmm_stats_inc(dn, accepts);

@@ -67,8 +67,14 @@ u64 dmm_sock_cookie(struct sock *sk)
 	return cookie[0] | (u64)cookie[1] << 32;
 }
 
-void dmm_record(struct dmm_net *dn, struct sock *sk,
-		const struct dmm_flow *flow, const struct dmm_decision *d)
+void dmm_caller_get(struct dmm_caller *caller)
+{
+	caller->pid = task_tgid_nr(current);
+	get_task_comm(caller->comm, current);
+}
+
+void dmm_record(struct dmm_net *dn, struct sock *sk, const struct dmm_flow *flow,
+		const struct dmm_decision *d, const struct dmm_caller *caller)
 {
 	struct dmm_slot *slots = READ_ONCE(dn->log.slots);
 	struct dmm_record rec = {
@@ -82,14 +88,16 @@ void dmm_record(struct dmm_net *dn, struct sock *sk,
 		.src = flow->src,
 		.dst = flow->dst,
 		.uid = flow->uid,
-		.pid = task_tgid_nr(current),
 		.decision = *d,
 	};
 	struct dmm_slot *slot;
 	u32 nr;
 
 	trace_dmm_decide(sk, flow, d);
-	get_task_comm(rec.comm, current);
+	if (caller)
+		rec.caller = *caller;
+	else
+		dmm_caller_get(&rec.caller);
 	if (slots) {
 		nr = (u32)atomic_fetch_inc(&dn->log.next);
 		slot = &slots[nr & (records - 1)];

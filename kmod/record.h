@@ -14,11 +14,22 @@ struct dmm_net;
 struct sock;
 
 /**
+ * struct dmm_caller - whose system call a decision is about
+ * @pid:	thread group id of the process in the initial namespace
+ * @comm:	its name
+ */
+struct dmm_caller {
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+};
+
+/* The one that calls now. */
+void dmm_caller_get(struct dmm_caller *caller);
+
+/**
  * struct dmm_record - one decision
  * @cookie:	SO_COOKIE of the socket
  * @time:	CLOCK_REALTIME, nanoseconds
- * @pid:	thread group id of the process in the initial namespace
- * @comm:	its name
  */
 struct dmm_record {
 	u64 cookie;
@@ -31,8 +42,7 @@ struct dmm_record {
 	struct in6_addr src;
 	struct in6_addr dst;
 	kuid_t uid;
-	pid_t pid;
-	char comm[TASK_COMM_LEN];
+	struct dmm_caller caller;
 	struct dmm_decision decision;
 };
 
@@ -52,9 +62,9 @@ struct dmm_log {
 void dmm_log_prepare(struct dmm_log *log);
 void dmm_log_exit(struct dmm_log *log);
 
-/* Log and trace a decision. */
-void dmm_record(struct dmm_net *dn, struct sock *sk,
-		const struct dmm_flow *flow, const struct dmm_decision *d);
+/* Log and trace a decision.  @caller is NULL for the one that calls now. */
+void dmm_record(struct dmm_net *dn, struct sock *sk, const struct dmm_flow *flow,
+		const struct dmm_decision *d, const struct dmm_caller *caller);
 
 /*
  * Copy the record number @nr, counted from the oldest kept at the time of
