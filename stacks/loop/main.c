@@ -3,6 +3,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -132,6 +133,19 @@ static int parse(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
+/* Who started us may wait for the end of what we print. */
+static void leave_terminal(struct daemon *d)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (write(d->ready, "", 1) < 0 || null < 0)
+		perror("dmm-loop: --background");
+	close(d->ready);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	close(null);
+}
+
 /* What sd_notify() does, and for --background: tell who started us. */
 static void say_ready(struct daemon *d)
 {
@@ -140,11 +154,8 @@ static void say_ready(struct daemon *d)
 	char text[64];
 	int sk;
 
-	if (d->ready >= 0) {
-		if (write(d->ready, "", 1) < 0)
-			perror("dmm-loop: --background");
-		close(d->ready);
-	}
+	if (d->ready >= 0)
+		leave_terminal(d);
 	if (!path || strlen(path) >= sizeof(sun.sun_path))
 		return;
 	strcpy(sun.sun_path, path);
