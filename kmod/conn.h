@@ -65,12 +65,12 @@ struct dmm_rings {
  * struct dmm_conn - a connection, listener or datagram socket of a user stack
  * @ref:	see above
  * @kind:	enum dmm_conn_kind
+ * @dual:	of a listener or datagram socket at [::]: IPv4 as well
  * @id:		dmm_event::conn; 0: it was never in the table
  * @inst:	the instance; a reference
  * @queue:	the queue that it belongs to
  * @netns:	the instance's number of the namespace
  * @backlog:	of a listener, as LISTEN says it
- * @dual:	of a listener or datagram socket at [::]: IPv4 as well
  * @listener_id: of one that the stack brought: its listener
  * @open:	its two ends; of a listener and a datagram socket the local one
  * @page_nr:	page in the arena
@@ -81,6 +81,12 @@ struct dmm_rings {
  * @rcu:	for freeing
  * @lock:	guards what follows
  * @state:	enum dmm_conn_state
+ * @opened:	the stack has said that it is there
+ * @eof:	nothing comes behind what is in @rx
+ * @fin:	nothing more is sent
+ * @reset:	CLOSE is a reset
+ * @peer_gone:	of a paired one: the other is closed, what is sent is lost
+ * @err:	what broke it, a negative errno
  * @sk:		the socket, or NULL
  * @connect:	the attempt that waits for it, or NULL; a reference
  * @listener:	of a listener: where connections go; of one that waits: where
@@ -88,27 +94,23 @@ struct dmm_rings {
  * @peer:	of a paired one until it is closed; a reference, RCU for readers:
  *		another thread may disconnect the socket while one sends
  * @link:	in one of the listener's lists, under its lock
- * @opened:	the stack has said that it is there
- * @err:	what broke it, a negative errno
- * @eof:	nothing comes behind what is in @rx
- * @fin:	nothing more is sent
- * @reset:	CLOSE is a reset
- * @peer_gone:	of a paired one: the other is closed, what is sent is lost
  * @pending:	down events to be told, under the queue's lock
  * @mute:	nothing more is told, likewise
  * @tx_told:	dmm_queue::down_head behind the last TX_DATA, likewise
  * @rx_told:	behind the last RX_SPACE
  * @held:	in dmm_queue::held, likewise
+ *
+ * In an order that leaves no holes: 256 bytes, what kmalloc() has as a size.
  */
 struct dmm_conn {
 	refcount_t ref;
 	u8 kind;
+	bool dual;
 	u64 id;
 	struct dmm_instance *inst;
 	struct dmm_queue *queue;
 	u32 netns;
 	u32 backlog;
-	bool dual;
 	u64 listener_id;
 	struct dmm_open open;
 	u32 page_nr;
@@ -120,17 +122,17 @@ struct dmm_conn {
 
 	spinlock_t lock;
 	u8 state;
+	bool opened;
+	bool eof;
+	bool fin;
+	bool reset;
+	bool peer_gone;
+	int err;
 	struct sock *sk;
 	struct dmm_connect *connect;
 	struct dmm_listener *listener;
 	struct dmm_conn __rcu *peer;
 	struct list_head link;
-	bool opened;
-	int err;
-	bool eof;
-	bool fin;
-	bool reset;
-	bool peer_gone;
 
 	u32 pending;
 	bool mute;

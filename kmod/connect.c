@@ -193,6 +193,7 @@ void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 {
 	struct dmm_conn *taken = NULL;
 	struct attempt *a = NULL;
+	bool done;
 
 	spin_lock(&c->lock);
 	if (c->sk && c->state == DMM_CONNECT_RUNNING && !c->winner)
@@ -201,11 +202,18 @@ void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 		c->winner = a;
 	else if (a)
 		taken = take(c, c->sk, a);
+	done = taken && !c->live && !c->fell_back;
 	spin_unlock(&c->lock);
 	if (taken)
 		dmm_conn_put(taken);
-	/* The others are given up, or this one, if it comes too late. */
-	next_step(c, 0);
+	/*
+	 * The others are given up, or this one, if it comes too late; and what
+	 * was recorded is corrected.
+	 */
+	if (!done)
+		next_step(c, 0);
+	else if (cancel_delayed_work(&c->work))
+		dmm_connect_put(c);
 	dmm_connect_put(c);
 }
 

@@ -51,9 +51,6 @@ struct dmm_bytes_piece {
  * struct dmm_bytes - the kernel's side of a byte ring
  * @shared:	the words that the daemon sees; NULL between two sockets
  * @arena:	where pieces come from; NULL: pages of the kernel's own
- * @max:	bytes that it may grow to
- * @inlined:	the first piece is in the connection's page, not to be freed
- * @lock:	guards what changes when a ring moves: @piece, @offered, @old
  * @piece:	by epoch modulo 2.  Who frees one sets its size to zero last
  *		(release), the producer looks for that (acquire)
  * @head:	the producer's index; of an rx ring what the daemon's was when
@@ -61,27 +58,32 @@ struct dmm_bytes_piece {
  * @pending:	bytes produced behind it, not published
  * @start:	index from which on the newest piece counts
  * @epoch:	number of the newest piece
+ * @max:	bytes that it may grow to
+ * @inlined:	the first piece is in the connection's page, not to be freed
+ * @starved:	there was no memory for a larger piece, the last time that the
+ *		producer needed one
  * @tail:	the consumer's index; of a tx ring what the daemon's was when
  *		the kernel last looked
  * @c_start:	the consumer's view of @start
  * @c_epoch:	and of @epoch
  * @old:	bytes before @c_start are still to be taken from the piece before
  * @offered:	the daemon has a larger piece to move to
- * @starved:	there was no memory for a larger piece, the last time that the
- *		producer needed one
+ * @lock:	guards what changes when a ring moves: @piece, @offered, @old
+ *
+ * What is read by both, the producer's and the consumer's have a cache line each;
+ * there are two rings for each connection.
  */
 struct dmm_bytes {
 	struct dmm_ring *shared;
 	struct dmm_arena *arena;
-	u32 max;
-	bool inlined;
-	spinlock_t lock;
 	struct dmm_bytes_piece piece[2];
 
 	u32 head ____cacheline_aligned_in_smp;
 	u32 pending;
 	u32 start;
 	u32 epoch;
+	u32 max;
+	bool inlined;
 	bool starved;
 
 	u32 tail ____cacheline_aligned_in_smp;
@@ -89,6 +91,7 @@ struct dmm_bytes {
 	u32 c_epoch;
 	bool old;
 	bool offered;
+	spinlock_t lock;
 };
 
 /* A ring of which the first piece is @size bytes at @offset of the arena. */
