@@ -64,8 +64,12 @@ struct dmm_area {
  * @wait:	threads that wait for down events
  * @enter:	one thread works on the up ring
  * @up_tail:	its tail, under @enter
+ * @enters:	how often, likewise
+ * @events_up:	how many events were taken, likewise
  * @lock:	guards what follows
  * @down_head:	head of the down ring, of which the stack sees the lower half
+ * @events_down: how many events were told
+ * @wake_ups:	how often somebody waited for one
  * @held:	connections with events that wait for room
  */
 struct dmm_queue {
@@ -79,9 +83,13 @@ struct dmm_queue {
 
 	struct mutex enter;
 	u32 up_tail;
+	u64 enters;
+	u64 events_up;
 
 	spinlock_t lock;
 	u64 down_head;
+	u64 events_down;
+	u64 wake_ups;
 	struct list_head held;
 };
 
@@ -283,6 +291,21 @@ bool dmm_queue_has_room(struct dmm_queue *q);
 bool dmm_queue_taken(const struct dmm_queue *q, u64 head);
 /* It is gone: forget what waits, and tell nothing more. */
 void dmm_queue_drop(struct dmm_conn *conn);
+/**
+ * struct dmm_queue_stats - what happened on the queues of an instance, cumulative
+ * @enters:	DMM_IOC_ENTER
+ * @wake_ups:	of who waited for down events
+ * @events_down: told
+ * @events_up:	taken
+ */
+struct dmm_queue_stats {
+	u64 enters;
+	u64 wake_ups;
+	u64 events_down;
+	u64 events_up;
+};
+
+void dmm_queue_stats(const struct dmm_instance *inst, struct dmm_queue_stats *stats);
 /* Errors as of DMM_IOC_ENTER. */
 int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 		    bool nonblock);

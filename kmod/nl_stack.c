@@ -37,27 +37,27 @@ static int put_addresses(struct sk_buff *skb, struct dmm_instance *inst)
 	return err;
 }
 
-static int put_counters(struct sk_buff *skb, const struct dmm_instance_stats *s)
+static int put_counter(struct sk_buff *skb, int attr, u64 value)
 {
-	const struct {
-		int attr;
-		const atomic64_t *counter;
-	} counters[] = {
-		{ DMM_A_STACK_CONNECTS, &s->connects },
-		{ DMM_A_STACK_ACCEPTS, &s->accepts },
-		{ DMM_A_STACK_FAILURES, &s->failures },
-		{ DMM_A_STACK_RESETS, &s->resets },
-		{ DMM_A_STACK_BAD_EVENTS, &s->bad_events },
-		{ DMM_A_STACK_BAD_RINGS, &s->bad_rings },
-	};
-	unsigned int i;
+	return nla_put_u64_64bit(skb, attr, value, DMM_A_STACK_PAD);
+}
 
-	for (i = 0; i < ARRAY_SIZE(counters); i++)
-		if (nla_put_u64_64bit(skb, counters[i].attr,
-				      atomic64_read(counters[i].counter),
-				      DMM_A_STACK_PAD))
-			return -EMSGSIZE;
-	return 0;
+static int put_counters(struct sk_buff *skb, const struct dmm_instance *inst)
+{
+	const struct dmm_instance_stats *s = &inst->stats;
+	struct dmm_queue_stats q;
+
+	dmm_queue_stats(inst, &q);
+	return put_counter(skb, DMM_A_STACK_CONNECTS, atomic64_read(&s->connects)) ?:
+	       put_counter(skb, DMM_A_STACK_ACCEPTS, atomic64_read(&s->accepts)) ?:
+	       put_counter(skb, DMM_A_STACK_FAILURES, atomic64_read(&s->failures)) ?:
+	       put_counter(skb, DMM_A_STACK_RESETS, atomic64_read(&s->resets)) ?:
+	       put_counter(skb, DMM_A_STACK_BAD_EVENTS, atomic64_read(&s->bad_events)) ?:
+	       put_counter(skb, DMM_A_STACK_BAD_RINGS, atomic64_read(&s->bad_rings)) ?:
+	       put_counter(skb, DMM_A_STACK_ENTERS, q.enters) ?:
+	       put_counter(skb, DMM_A_STACK_WAKE_UPS, q.wake_ups) ?:
+	       put_counter(skb, DMM_A_STACK_EVENTS_DOWN, q.events_down) ?:
+	       put_counter(skb, DMM_A_STACK_EVENTS_UP, q.events_up);
 }
 
 /* Under the registry mutex, which keeps inst->pid. */
@@ -83,7 +83,7 @@ static int put_instance(struct sk_buff *skb, const struct net *net,
 			      DMM_A_STACK_PAD) ||
 	    nla_put_u32(skb, DMM_A_STACK_TAKEOVERS, inst->generation))
 		return -EMSGSIZE;
-	return put_addresses(skb, inst) ?: put_counters(skb, &inst->stats);
+	return put_addresses(skb, inst) ?: put_counters(skb, inst);
 }
 
 static int fill_instance(const struct dmm_nl_msg *m, const struct net *net,

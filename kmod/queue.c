@@ -136,6 +136,7 @@ static struct dmm_event *slot(struct dmm_queue *q)
 static void submit(struct dmm_queue *q)
 {
 	q->down_head++;
+	q->events_down++;
 	smp_store_release(&q->k->down_head, (u32)q->down_head);
 }
 
@@ -180,9 +181,12 @@ static void hold(struct dmm_queue *q, struct dmm_conn *conn)
  */
 static void wake(struct dmm_queue *q)
 {
+	lockdep_assert_held(&q->lock);
 	smp_mb();
-	if (!READ_ONCE(q->s->polls) && waitqueue_active(&q->wait))
-		wake_up_interruptible(&q->wait);
+	if (READ_ONCE(q->s->polls) || !waitqueue_active(&q->wait))
+		return;
+	q->wake_ups++;
+	wake_up_interruptible(&q->wait);
 }
 
 void dmm_queue_post(struct dmm_conn *conn, u32 events)
@@ -196,8 +200,8 @@ void dmm_queue_post(struct dmm_conn *conn, u32 events)
 	if (conn->pending && list_empty(&conn->held) &&
 	    (!list_empty(&q->held) || !emit(q, conn)))
 		hold(q, conn);
-	spin_unlock(&q->lock);
 	wake(q);
+	spin_unlock(&q->lock);
 }
 
 void dmm_queue_drop(struct dmm_conn *conn)
@@ -292,6 +296,7 @@ static void take_up(struct dmm_queue *q)
 		if (!dmm_conn_event(q, &ev))
 			break;
 		q->up_tail++;
+		q->events_up++;
 		smp_store_release(&q->k->up_tail, q->up_tail);
 		if (need_resched())
 			cond_resched();
@@ -332,6 +337,19 @@ bool dmm_queue_ready(struct dmm_queue *q)
 	       READ_ONCE(q->k->held_back);
 }
 
+void dmm_queue_stats(const struct dmm_instance *inst, struct dmm_queue_stats *stats)
+{
+	const struct dmm_queue *q;
+
+	memset(stats, 0, sizeof(*stats));
+	for (q = inst->queues; q < inst->queues + inst->reg.nr_queues; q++) {
+		stats->enters += READ_ONCE(q->enters);
+		stats->wake_ups += READ_ONCE(q->wake_ups);
+		stats->events_down += READ_ONCE(q->events_down);
+		stats->events_up += READ_ONCE(q->events_up);
+	}
+}
+
 static bool stale(const struct dmm_instance *inst)
 {
 	return READ_ONCE(inst->pid) != task_tgid(current);
@@ -369,6 +387,7 @@ int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 	} else if (mutex_lock_interruptible(&q->enter)) {
 		return -EINTR;
 	}
+	q->enters++;
 	if (stale(inst)) {
 		err = -ESTALE;
 	} else {

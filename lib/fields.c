@@ -275,6 +275,10 @@ static const struct dmm_field instance_fields[] = {
 	[DMM_A_STACK_RESETS] = F(instance, resets, U64, "resets"),
 	[DMM_A_STACK_BAD_EVENTS] = F(instance, bad_events, U64, "bad-events"),
 	[DMM_A_STACK_BAD_RINGS] = F(instance, bad_rings, U64, "bad-rings"),
+	[DMM_A_STACK_ENTERS] = F(instance, enters, U64, "enters"),
+	[DMM_A_STACK_WAKE_UPS] = F(instance, wake_ups, U64, "wake-ups"),
+	[DMM_A_STACK_EVENTS_DOWN] = F(instance, events_down, U64, "events-down"),
+	[DMM_A_STACK_EVENTS_UP] = F(instance, events_up, U64, "events-up"),
 	[DMM_A_STACK_NETNS_FD] = F(instance, netns_fd, U32, "netns-fd"),
 	[DMM_A_STACK_NETNS_PID] = F(instance, netns_pid, U32, "netns-pid"),
 };

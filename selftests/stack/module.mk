@@ -18,3 +18,8 @@ TESTBINS += $B/selftests/vm/stack_connect
 $B/selftests/vm/stack_connect: $B/obj/selftests/stack/stack_connect.o
 $B/selftests/vm/stack_connect: override CPPFLAGS += -Iselftests
 $B/selftests/vm/stack_connect: LDLIBS = -pthread
+
+TESTBINS += $B/selftests/vm/stack_idle
+$B/selftests/vm/stack_idle: $B/obj/selftests/stack/stack_idle.o $B/lib/libdmm-stack.a
+$B/selftests/vm/stack_idle: override CPPFLAGS += -Iselftests
+$B/selftests/vm/stack_idle: LDLIBS = -pthread

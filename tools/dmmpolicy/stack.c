@@ -44,7 +44,7 @@ static void print_addresses(const struct dmm_prefixes *list)
 
 static void print_counters(const struct dmm_instance *inst)
 {
-	for (unsigned int i = DMM_A_STACK_CONNECTS; i <= DMM_A_STACK_BAD_RINGS; i++) {
+	for (unsigned int i = DMM_A_STACK_CONNECTS; i <= DMM_A_STACK_EVENTS_UP; i++) {
 		const struct dmm_field *f = field(i);
 
 		if (inst->has & DMM_HAS(i))

@@ -277,6 +277,10 @@ struct dmm_instance {
 	uint64_t resets;
 	uint64_t bad_events;
 	uint64_t bad_rings;
+	uint64_t enters;
+	uint64_t wake_ups;
+	uint64_t events_down;
+	uint64_t events_up;
 	uint32_t netns_fd;
 	uint32_t netns_pid;
 };
