@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-TESTBINS += $B/bench/sockets $B/bench/policy
-$B/bench/sockets: $B/obj/tools/bench/sockets.o
+TESTBINS += $(addprefix $B/bench/,sockets stacks policy)
+$B/bench/sockets: $(addprefix $B/obj/tools/bench/,sockets.o bench.o)
+$B/bench/stacks: $(addprefix $B/obj/tools/bench/,stacks.o bench.o)
 $B/bench/policy: $B/obj/tools/bench/policy.o $B/lib/libdmm.so

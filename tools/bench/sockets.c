@@ -9,6 +9,8 @@
  * Prints a line for each case, fields separated by tabs: name, then for each kind the median of nanoseconds per
  * operation and the median over the rounds of its ratio to AF_INET.
  */
+#include "bench.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -19,13 +21,11 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/dmm.h>
 
 #define NR_CONNS	1000
-#define ROUNDS_MAX	101
 #define STREAM_SIZE	65536
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -56,22 +56,6 @@ struct bench {
 	unsigned int nr;
 	size_t arg;
 };
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
-}
-
-/* The result of a call that does not fail here. */
-static ssize_t must(const char *what, ssize_t ret)
-{
-	if (ret < 0)
-		err(1, "%s", what);
-	return ret;
-}
 
 static int open_socket(const struct kind *k)
 {
@@ -260,62 +244,20 @@ static const struct bench benches[] = {
 	{ "epoll, 1000 of 1000 ready", epoll_all, 20, 1 },
 };
 
-/* Delayed acknowledgements, and what else was put off, is not to fall into the next measurement. */
-static void settle(void)
+static uint64_t run(unsigned int kind, unsigned int nr, void *arg)
 {
-	usleep(50000);
-}
+	const struct bench *b = arg;
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned int nr)
-{
-	double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, values, nr * sizeof(*values));
-	qsort(sorted, nr, sizeof(*sorted), by_value);
-	return sorted[nr / 2];
-}
-
-static void measure(const struct bench *b, unsigned int rounds)
-{
-	static double ns[NR_KINDS][ROUNDS_MAX], ratio[NR_KINDS][ROUNDS_MAX];
-	unsigned int r, i, k;
-
-	for (k = 0; k < NR_KINDS; k++)
-		b->run(&kinds[k], b->nr / 10, b->arg);
-	for (r = 0; r < rounds; r++) {
-		for (i = 0; i < NR_KINDS; i++) {
-			k = (r + i) % NR_KINDS;
-			settle();
-			ns[k][r] = (double)b->run(&kinds[k], b->nr, b->arg) / b->nr;
-		}
-		for (k = 0; k < NR_KINDS; k++)
-			ratio[k][r] = ns[k][r] / ns[0][r];
-	}
-	printf("%s", b->name);
-	for (k = 0; k < NR_KINDS; k++)
-		printf("\t%.0f\t%.4f", median(ns[k], rounds), median(ratio[k], rounds));
-	printf("\n");
-	fflush(stdout);
+	return b->run(&kinds[kind], nr, b->arg);
 }
 
 int main(int argc, char **argv)
 {
 	struct rlimit files = { 3 * NR_KINDS * NR_CONNS, 3 * NR_KINDS * NR_CONNS };
-	unsigned int rounds = argc == 2 ? atoi(argv[1]) : 0;
+	unsigned int rounds = rounds_of(argc, argv);
 	struct kind *k;
 	size_t i;
 
-	if (!rounds || rounds > ROUNDS_MAX) {
-		fprintf(stderr, "usage: %s ROUNDS\n", program_invocation_short_name);
-		return 2;
-	}
 	must("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
 	for (k = kinds; k < kinds + NR_KINDS; k++) {
 		open_listener(k);
@@ -323,6 +265,6 @@ int main(int argc, char **argv)
 		open_epoll(k);
 	}
 	for (i = 0; i < ARRAY_SIZE(benches); i++)
-		measure(&benches[i], rounds);
+		measure(benches[i].name, NR_KINDS, rounds, benches[i].nr, run, (void *)&benches[i]);
 	return 0;
 }
