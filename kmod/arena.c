@@ -7,6 +7,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <uapi/linux/dmm_dev.h>
 
 /* Pages at a time: a signal is noticed in between. */
@@ -46,6 +47,8 @@ static int pin(struct dmm_arena *a, unsigned long addr)
 	unsigned long nr;
 	int got;
 
+	if (!access_ok((void __user *)addr, a->nr_pages << PAGE_SHIFT))
+		return -EFAULT;
 	while (a->nr_pinned < a->nr_pages) {
 		nr = min(a->nr_pages - a->nr_pinned, PIN_BATCH);
 		got = pin_user_pages_fast(addr + (a->nr_pinned << PAGE_SHIFT), nr,

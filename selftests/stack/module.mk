@@ -23,3 +23,10 @@ TESTBINS += $B/selftests/vm/stack_idle
 $B/selftests/vm/stack_idle: $B/obj/selftests/stack/stack_idle.o $B/lib/libdmm-stack.a
 $B/selftests/vm/stack_idle: override CPPFLAGS += -Iselftests
 $B/selftests/vm/stack_idle: LDLIBS = -pthread
+
+# On /dev/dmm without the SDK.
+raw_tests := $(addprefix $B/selftests/vm/,dev_refuse)
+TESTBINS += $(raw_tests)
+$(raw_tests): $B/selftests/vm/%: $B/obj/selftests/stack/%.o $B/obj/selftests/stack/raw.o
+$(raw_tests): override CPPFLAGS += -Iselftests
+$(raw_tests): LDLIBS = -pthread

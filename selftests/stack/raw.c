@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "raw.h"
+
+#include "kselftest.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/dmm.h>
+
+/* Nothing takes longer, unless it hangs. */
+#define DEADLINE_MS	(20000 * ksft_time_scale())
+
+struct dmm_register raw_register(const char *name, size_t arena, unsigned int conns)
+{
+	struct dmm_register reg = {
+		.size = sizeof(reg), .features = DMM_FEATS_ALL, .caps = DMM_CAPS_ALL, .nr_queues = 1, .nr_events = 64,
+		.nr_conns = conns, .arena_fd = -1, .arena_len = arena,
+	};
+
+	snprintf(reg.name, sizeof(reg.name), "%s", name);
+	return reg;
+}
+
+static int map_arena(struct raw *r)
+{
+	r->memfd = memfd_create("arena", MFD_CLOEXEC);
+	if (r->memfd < 0 || ftruncate(r->memfd, r->reg.arena_len))
+		return -errno;
+	r->arena = mmap(NULL, r->reg.arena_len, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
+	if (r->arena == MAP_FAILED)
+		return -errno;
+	r->reg.arena_addr = (uintptr_t)r->arena;
+	return 0;
+}
+
+int raw_map(struct raw *r)
+{
+	void *k, *s;
+
+	k = mmap(NULL, r->reg.kernel_len, PROT_READ, MAP_SHARED, r->fd, r->reg.kernel_off);
+	s = mmap(NULL, r->reg.stack_len, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, r->reg.stack_off);
+	if (k == MAP_FAILED || s == MAP_FAILED)
+		return -errno;
+	r->k = k;
+	r->s = s;
+	return 0;
+}
+
+int raw_open(struct raw *r, const struct dmm_register *reg)
+{
+	int err;
+
+	*r = (struct raw){ .reg = *reg, .memfd = -1 };
+	r->fd = open(DMM_DEV_PATH, O_RDWR | O_CLOEXEC);
+	if (r->fd < 0)
+		return -errno;
+	err = map_arena(r);
+	if (!err && ioctl(r->fd, DMM_IOC_REGISTER, &r->reg))
+		err = -errno;
+	return err ? err : raw_map(r);
+}
+
+void raw_close(struct raw *r)
+{
+	if (r->k)
+		munmap((void *)r->k, r->reg.kernel_len);
+	if (r->s)
+		munmap(r->s, r->reg.stack_len);
+	if (r->arena)
+		munmap(r->arena, r->reg.arena_len);
+	close(r->memfd);
+	close(r->fd);
+}
+
+int raw_enter(struct raw *r, int64_t timeout_ns)
+{
+	struct dmm_enter enter = { .flags = timeout_ns ? DMM_ENTER_WAIT : 0, .timeout = timeout_ns };
+
+	return ioctl(r->fd, DMM_IOC_ENTER, &enter) ? -errno : 0;
+}
+
+bool raw_quiet(struct raw *r)
+{
+	return __atomic_load_n(&r->k->down_head, __ATOMIC_ACQUIRE) == r->s->down_tail;
+}
+
+bool raw_take(struct raw *r, struct dmm_event *ev)
+{
+	uint32_t tail = r->s->down_tail;
+
+	if (raw_quiet(r))
+		return false;
+	*ev = r->k->down[tail % r->reg.nr_events];
+	__atomic_store_n(&r->s->down_tail, tail + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool raw_expect(struct raw *r, unsigned int type, struct dmm_event *ev)
+{
+	long end = raw_now() + DEADLINE_MS;
+
+	do {
+		while (raw_take(r, ev))
+			if (ev->type == type)
+				return true;
+	} while (!raw_enter(r, 100000000) && raw_now() < end);
+	ksft_note("no event %u came", type);
+	return false;
+}
+
+void raw_say(struct raw *r, const struct dmm_event *ev)
+{
+	uint32_t head = r->s->up_head;
+
+	r->s->up[head % r->reg.nr_events] = *ev;
+	__atomic_store_n(&r->s->up_head, head + 1, __ATOMIC_RELEASE);
+}
+
+int raw_tell(struct raw *r, const struct dmm_event *ev)
+{
+	raw_say(r, ev);
+	return raw_enter(r, 0);
+}
+
+int raw_answer(struct raw *r, const struct dmm_event *asked)
+{
+	struct dmm_event ev = {
+		.type = asked->type == DMM_EV_LISTEN ? DMM_EV_LISTENING : DMM_EV_CONNECTED, .conn = asked->conn,
+		.open = asked->open,
+	};
+
+	/* 127.0.0.1, in its v4-mapped form */
+	if (!ev.open.local[15])
+		memcpy(ev.open.local, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
+	if (!ev.open.lport)
+		ev.open.lport = htons(50000);
+	return raw_tell(r, &ev);
+}
+
+struct dmm_page *raw_page(struct raw *r, uint32_t nr)
+{
+	return (void *)(r->arena + (size_t)nr * DMM_PAGE_SIZE);
+}
+
+void raw_put(struct raw *r, struct dmm_page *page, const void *data, uint32_t len)
+{
+	const struct dmm_piece *p = &page->rx.piece[0];
+	uint32_t head = page->rx.head, i;
+
+	for (i = 0; i < len; i++)
+		r->arena[p->offset + (head + i) % p->size] = ((const uint8_t *)data)[i];
+	__atomic_store_n(&page->rx.head, head + len, __ATOMIC_RELEASE);
+}
+
+int raw_af(void)
+{
+	return access(DMM_DEV_PATH, R_OK | W_OK) ? -1 : ksft_read_number("/sys/module/dmm/parameters/af");
+}
+
+bool raw_netns(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	return !unshare(CLONE_NEWNET) && raw_run("ip link set lo up");
+}
+
+pid_t raw_start(const char *program, const char *name)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		execlp(program, program, "--name", name, NULL);
+		_exit(127);
+	}
+	if (!raw_wait("dmmpolicy stack show | grep -q '^%s@'", name))
+		ksft_note("%s does not come", program);
+	return pid;
+}
+
+void raw_stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+bool raw_run(const char *format, ...)
+{
+	char command[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	return !system(command);
+}
+
+bool raw_wait(const char *format, ...)
+{
+	long end = raw_now() + DEADLINE_MS;
+	char command[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	while (system(command)) {
+		if (raw_now() > end) {
+			ksft_note("in vain: %s", command);
+			return false;
+		}
+		usleep(20000);
+	}
+	return true;
+}
+
+bool raw_unused(void)
+{
+	return raw_wait("grep -qx 0 /sys/module/dmm/refcnt");
+}
+
+int raw_socket(int type, unsigned int ms)
+{
+	struct timeval tv;
+	int fd = socket(raw_af(), type, DMM_PROTO_INET);
+
+	ms *= ksft_time_scale();
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	return fd;
+}
+
+static struct sockaddr_in address(unsigned int port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+int raw_connect(int fd, unsigned int port)
+{
+	struct sockaddr_in to = address(port);
+
+	return connect(fd, (struct sockaddr *)&to, sizeof(to));
+}
+
+int raw_bind(int fd, unsigned int port)
+{
+	struct sockaddr_in at = address(port);
+
+	return bind(fd, (struct sockaddr *)&at, sizeof(at));
+}
+
+bool raw_serves(int fd, const char *stack)
+{
+	char name[DMM_NAME_MAX] = "";
+	socklen_t len = sizeof(name);
+
+	return !getsockopt(fd, SOL_DMM, DMM_STACK, name, &len) && !strcmp(name, stack);
+}
+
+long raw_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

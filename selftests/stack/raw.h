@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A stack at /dev/dmm without the SDK: tests say and do with it what the SDK would not. And what tests of daemons need
+ * besides: a network namespace, rules, sockets with deadlines.
+ */
+#ifndef SELFTESTS_STACK_RAW_H
+#define SELFTESTS_STACK_RAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/dmm_dev.h>
+
+/**
+ * struct raw - an instance of one queue
+ * @fd:		/dev/dmm
+ * @reg:	as the kernel filled it in
+ * @arena:	its memory, in which pages and pieces are
+ * @memfd:	that it is mapped from
+ * @k:		what the kernel writes
+ * @s:		what we write
+ */
+struct raw {
+	int fd;
+	struct dmm_register reg;
+	uint8_t *arena;
+	int memfd;
+	const struct dmm_kernel_area *k;
+	struct dmm_stack_area *s;
+};
+
+/* What is needed at least; all else can be changed before raw_open(). */
+struct dmm_register raw_register(const char *name, size_t arena, unsigned int conns);
+/* Both return 0 or a negative errno. raw_map() maps the queue of an instance that is registered. */
+int raw_open(struct raw *r, const struct dmm_register *reg);
+int raw_map(struct raw *r);
+void raw_close(struct raw *r);
+
+/* Returns 0 or a negative errno. */
+int raw_enter(struct raw *r, int64_t timeout_ns);
+/* The next down event. */
+bool raw_take(struct raw *r, struct dmm_event *ev);
+/* The next one of this type, within a deadline; those before are dropped. */
+bool raw_expect(struct raw *r, unsigned int type, struct dmm_event *ev);
+/* Is there no down event? */
+bool raw_quiet(struct raw *r);
+/* Write an up event, for the next raw_enter(). */
+void raw_say(struct raw *r, const struct dmm_event *ev);
+/* The same, and enter. */
+int raw_tell(struct raw *r, const struct dmm_event *ev);
+/* CONNECT, LISTEN and BIND: yes. */
+int raw_answer(struct raw *r, const struct dmm_event *asked);
+struct dmm_page *raw_page(struct raw *r, uint32_t nr);
+/* Put bytes into a ring that has not moved. */
+void raw_put(struct raw *r, struct dmm_page *page, const void *data, uint32_t len);
+
+/* The family of DMM sockets, or -1: the module is not there, or we may not. */
+int raw_af(void);
+/* A namespace of our own, with lo up. */
+bool raw_netns(void);
+/* A daemon; raw_stop() kills it. */
+pid_t raw_start(const char *program, const char *name);
+void raw_stop(pid_t pid);
+/* Run a command; true if it succeeds. */
+__attribute__((format(printf, 1, 2)))
+bool raw_run(const char *format, ...);
+/* The same until it does, within a deadline. */
+__attribute__((format(printf, 1, 2)))
+bool raw_wait(const char *format, ...);
+/* Does nobody use the module? Within a deadline. */
+bool raw_unused(void);
+
+/* A socket whose calls end after so many milliseconds, multiplied on slow kernels. */
+int raw_socket(int type, unsigned int ms);
+/* 127.0.0.1 */
+int raw_connect(int fd, unsigned int port);
+int raw_bind(int fd, unsigned int port);
+/* Does it serve the socket? */
+bool raw_serves(int fd, const char *stack);
+/* Milliseconds of the monotonic clock. */
+long raw_now(void);
+
+#endif
