@@ -62,7 +62,7 @@ int dmm_connect_start(struct socket *sock, const struct sockaddr *addr, int len,
  */
 int dmm_connect_wait(struct socket *sock, int flags, bool again);
 
-/* The socket is closed, or disconnected. */
+/* The socket is closed, or disconnected.  Takes the caller's reference. */
 void dmm_connect_cancel(struct dmm_connect *c);
 void dmm_connect_put(struct dmm_connect *c);
 struct dmm_connect *dmm_connect_get(struct dmm_connect *c);

@@ -62,16 +62,22 @@ static bool is_destination(const struct sock *sk, const struct sockaddr *addr, i
 	}
 }
 
-/* What a socket has of user stacks, if anything, is over. */
+/*
+ * What a socket has of user stacks, if anything, is over.  First its connect():
+ * as long as that goes on, the socket can get a connection.
+ */
 static void drop(struct sock *sk, void (*end)(struct sock *sk, struct dmm_conn *conn))
 {
+	struct dmm_connect *c = dmm_sock_connect(sk);
 	struct dmm_sock_refs refs;
 
+	if (c)
+		dmm_connect_cancel(c);
 	dmm_sock_detach(sk, &refs);
 	if (refs.listener)
 		dmm_listener_close(refs.listener);
 	if (refs.connect)
-		dmm_connect_cancel(refs.connect);
+		dmm_connect_put(refs.connect);
 	if (refs.conn)
 		end(sk, refs.conn);
 }
