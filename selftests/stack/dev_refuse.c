@@ -403,7 +403,7 @@ static bool test_broken(void)
 	ok &= is(raw_enter(&r, -1), EIO, "enter of one that is dead");
 	ok &= is(result(ioctl(r.fd, DMM_IOC_TAKEOVER, &t)), EIO, "takeover of one that is dead");
 	ok &= poll(&p, 1, 0) == 1 && p.revents & POLLERR;
-	raw_close(&r);
+	close(raw_close(&r));
 	return ok;
 }
 
@@ -510,7 +510,7 @@ static bool test_remap(void)
 	ok &= m == arena && ((struct dmm_stack_area *)arena)->polls == 0x12345;
 	ok &= is(raw_enter(&r, 0), 0, "enter after that");
 	r.s = NULL;
-	raw_close(&r);
+	close(raw_close(&r));
 	close(mem);
 	arena = mmap(arena, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	return ok;
@@ -567,7 +567,7 @@ static bool test_munmap(void)
 	ok &= !raw_map(&r) && r.k->down_head == r.s->down_tail;
 	ev = (struct dmm_event){ .type = DMM_EV_ERROR, .conn = ask.conn, .value = -EHOSTDOWN };
 	ok &= !raw_tell(&r, &ev) && recv(fd, buf, sizeof(buf), 0) == -1 && errno == EHOSTDOWN;
-	raw_close(&r);
+	close(raw_close(&r));
 	close(fd);
 	raw_run("dmmpolicy flush all");
 	return ok;

@@ -32,7 +32,7 @@ struct dmm_register raw_register(const char *name, size_t arena, unsigned int co
 
 static int map_arena(struct raw *r)
 {
-	r->memfd = memfd_create("arena", MFD_CLOEXEC);
+	r->memfd = memfd_create("arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (r->memfd < 0 || ftruncate(r->memfd, r->reg.arena_len))
 		return -errno;
 	r->arena = mmap(NULL, r->reg.arena_len, PROT_READ | PROT_WRITE, MAP_SHARED, r->memfd, 0);
@@ -69,7 +69,7 @@ int raw_open(struct raw *r, const struct dmm_register *reg)
 	return err ? err : raw_map(r);
 }
 
-void raw_close(struct raw *r)
+int raw_close(struct raw *r)
 {
 	if (r->k)
 		munmap((void *)r->k, r->reg.kernel_len);
@@ -77,8 +77,22 @@ void raw_close(struct raw *r)
 		munmap(r->s, r->reg.stack_len);
 	if (r->arena)
 		munmap(r->arena, r->reg.arena_len);
-	close(r->memfd);
 	close(r->fd);
+	return r->memfd;
+}
+
+/* What is pinned cannot be sealed. */
+bool raw_given_back(int memfd)
+{
+	long end = raw_now() + DEADLINE_MS;
+	int ret;
+
+	while ((ret = fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE)) && raw_now() < end)
+		usleep(10000);
+	if (ret)
+		ksft_note("the arena's memory is still in use");
+	close(memfd);
+	return !ret;
 }
 
 int raw_enter(struct raw *r, int64_t timeout_ns)

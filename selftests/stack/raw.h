@@ -36,7 +36,9 @@ struct dmm_register raw_register(const char *name, size_t arena, unsigned int co
 /* Both return 0 or a negative errno. raw_map() maps the queue of an instance that is registered. */
 int raw_open(struct raw *r, const struct dmm_register *reg);
 int raw_map(struct raw *r);
-void raw_close(struct raw *r);
+/* Returns the arena's file; raw_given_back() closes it, and says whether nobody has its memory any more, within a deadline. */
+int raw_close(struct raw *r);
+bool raw_given_back(int memfd);
 
 /* Returns 0 or a negative errno. */
 int raw_enter(struct raw *r, int64_t timeout_ns);

@@ -85,6 +85,7 @@ static const unsigned int moods[] = {
 	ANSWERS | INDICES, ANSWERS | LIES | PAGES | NOISE | INDICES,
 };
 
+#define MOODS (sizeof(moods) / sizeof(*moods))
 #define KNOWN 32
 
 struct daemon {
@@ -357,7 +358,7 @@ static int live(uint64_t seed, unsigned int round)
 	unsigned int i;
 	int err;
 
-	d.mood = moods[round % (sizeof(moods) / sizeof(*moods))];
+	d.mood = moods[round % MOODS];
 	reg.sndbuf = reg.rcvbuf = 16384;
 	if (!below(&d.rand, 4))
 		reg.features = 0;
@@ -377,7 +378,7 @@ static int live(uint64_t seed, unsigned int round)
 		usleep(5000);
 	__atomic_store_n(&d.quit, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	raw_close(&d.r);
+	close(raw_close(&d.r));
 	shared->lives++;
 	shared->broken += err == -EIO;
 	return err == -EIO ? 0 : err;
@@ -686,7 +687,7 @@ static bool storm(uint64_t seed, unsigned int rounds)
 {
 	pid_t hostile, app[APPS], pair[2];
 	bool ok, well = false, ended = true;
-	unsigned int i, odd = 0;
+	unsigned int i, odd = 0, waits = 0;
 
 	for (i = 0; i < APPS; i++)
 		shared->app[i].alive = raw_now();
@@ -696,6 +697,9 @@ static bool storm(uint64_t seed, unsigned int rounds)
 		app[i] = start_app(seed, i);
 	hostile = start_hostile(seed, rounds);
 	ok = watch(hostile, &well);
+	/* On a slow machine they may not have come so far. */
+	while (ok && !(shared->pair[0].bytes && shared->pair[1].bytes) && waits++ < 6000)
+		usleep(10000);
 	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < APPS; i++)
 		ended &= end(app[i]);
@@ -718,10 +722,14 @@ static bool storm(uint64_t seed, unsigned int rounds)
 
 int main(int argc, char **argv)
 {
-	unsigned int rounds = ROUNDS / ksft_rounds_div() ?: 1, i;
+	unsigned int rounds = ROUNDS / ksft_rounds_div(), i;
 	uint64_t seed = 1;
 	pid_t pids[2];
 	int option;
+
+	/* Each mood once. */
+	if (rounds < MOODS)
+		rounds = MOODS;
 
 	while ((option = getopt(argc, argv, "s:r:")) > 0) {
 		if (option == 's')
