@@ -15,6 +15,7 @@
 #include <linux/vmalloc.h>
 
 #include "conn.h"
+#include "trace.h"
 
 /* Areas. */
 
@@ -133,8 +134,9 @@ static struct dmm_event *slot(struct dmm_queue *q)
 	return ev;
 }
 
-static void submit(struct dmm_queue *q)
+static void submit(struct dmm_queue *q, const struct dmm_event *ev)
 {
+	trace_dmm_event_down(q, ev);
 	q->down_head++;
 	q->events_down++;
 	smp_store_release(&q->k->down_head, (u32)q->down_head);
@@ -150,6 +152,7 @@ static const u8 order[] = {
 static bool emit(struct dmm_queue *q, struct dmm_conn *conn)
 {
 	u32 left = room(q);
+	struct dmm_event *ev;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(order) && conn->pending; i++) {
@@ -157,9 +160,10 @@ static bool emit(struct dmm_queue *q, struct dmm_conn *conn)
 			continue;
 		if (!left--)
 			return false;
-		dmm_conn_describe(conn, order[i], slot(q));
+		ev = slot(q);
+		dmm_conn_describe(conn, order[i], ev);
 		conn->pending &= ~BIT(order[i]);
-		submit(q);
+		submit(q, ev);
 		if (order[i] == DMM_EV_TX_DATA)
 			conn->tx_told = q->down_head;
 		else if (order[i] == DMM_EV_RX_SPACE)
@@ -186,6 +190,7 @@ static void wake(struct dmm_queue *q)
 	if (READ_ONCE(q->s->polls) || !waitqueue_active(&q->wait))
 		return;
 	q->wake_ups++;
+	trace_dmm_wake_up(q);
 	wake_up_interruptible(&q->wait);
 }
 
@@ -243,7 +248,7 @@ bool dmm_queue_refuse(struct dmm_queue *q, u64 token, u64 listener, int err)
 		ev->value = err;
 		ev->answer.token = token;
 		ev->answer.listener = listener;
-		submit(q);
+		submit(q, ev);
 	}
 	spin_unlock(&q->lock);
 	return ok;
@@ -293,6 +298,7 @@ static void take_up(struct dmm_queue *q)
 		/* Read once: the stack can write there at any time. */
 		memcpy(&ev, &q->s->up[q->up_tail & (nr - 1)], sizeof(ev));
 		barrier();
+		trace_dmm_event_up(q, &ev);
 		if (!dmm_conn_event(q, &ev))
 			break;
 		q->up_tail++;

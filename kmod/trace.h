@@ -9,6 +9,7 @@
 #include <net/sock.h>
 
 #include "decide.h"
+#include "instance.h"
 
 #define dmm_trace_reasons \
 	{ DMM_REASON_DEFAULT, "default" }, \
@@ -61,6 +62,88 @@ TRACE_EVENT(dmm_decide,
 		  __entry->dport, __entry->stack,
 		  __print_symbolic(__entry->reason, dmm_trace_reasons),
 		  __entry->rule, __entry->prio, __entry->gen, __entry->err)
+);
+
+#define dmm_trace_events \
+	{ DMM_EV_CONNECT, "connect" }, \
+	{ DMM_EV_LISTEN, "listen" }, \
+	{ DMM_EV_BIND, "bind" }, \
+	{ DMM_EV_ACCEPT, "accept" }, \
+	{ DMM_EV_REFUSE, "refuse" }, \
+	{ DMM_EV_RESUME, "resume" }, \
+	{ DMM_EV_TX_DATA, "tx-data" }, \
+	{ DMM_EV_RX_SPACE, "rx-space" }, \
+	{ DMM_EV_SHUTDOWN, "shutdown" }, \
+	{ DMM_EV_CLOSE, "close" }, \
+	{ DMM_EV_OPTION, "option" }, \
+	{ DMM_EV_CONNECTED, "connected" }, \
+	{ DMM_EV_LISTENING, "listening" }, \
+	{ DMM_EV_INCOMING, "incoming" }, \
+	{ DMM_EV_PAIR, "pair" }, \
+	{ DMM_EV_RX_DATA, "rx-data" }, \
+	{ DMM_EV_RX_FULL, "rx-full" }, \
+	{ DMM_EV_TX_SPACE, "tx-space" }, \
+	{ DMM_EV_EOF, "eof" }, \
+	{ DMM_EV_ERROR, "error" }, \
+	{ DMM_EV_CLOSED, "closed" }
+
+/*
+ * An event as it is put into a ring, or found there: what a stack says may make no
+ * sense.
+ */
+DECLARE_EVENT_CLASS(dmm_event,
+	TP_PROTO(const struct dmm_queue *q, const struct dmm_event *ev),
+	TP_ARGS(q, ev),
+	TP_STRUCT__entry(
+		__field(u64, conn)
+		__field(u32, queue)
+		__field(s32, value)
+		__field(u16, type)
+		__field(u16, flags)
+		__array(char, stack, DMM_NAME_MAX)
+		__array(char, instance, DMM_NAME_MAX)
+	),
+	TP_fast_assign(
+		__entry->conn = ev->conn;
+		__entry->queue = q->nr;
+		__entry->value = ev->value;
+		__entry->type = ev->type;
+		__entry->flags = ev->flags;
+		memcpy(__entry->stack, q->inst->reg.name, DMM_NAME_MAX);
+		memcpy(__entry->instance, q->inst->reg.instance, DMM_NAME_MAX);
+	),
+	TP_printk("%s@%s queue=%u %s conn=0x%llx value=%d flags=0x%x",
+		  __entry->stack, __entry->instance, __entry->queue,
+		  __print_symbolic(__entry->type, dmm_trace_events),
+		  __entry->conn, __entry->value, __entry->flags)
+);
+
+DEFINE_EVENT(dmm_event, dmm_event_down,
+	TP_PROTO(const struct dmm_queue *q, const struct dmm_event *ev),
+	TP_ARGS(q, ev)
+);
+
+/* One whose answer finds no room comes again. */
+DEFINE_EVENT(dmm_event, dmm_event_up,
+	TP_PROTO(const struct dmm_queue *q, const struct dmm_event *ev),
+	TP_ARGS(q, ev)
+);
+
+/* Somebody waits for an event of this queue, and is woken. */
+TRACE_EVENT(dmm_wake_up,
+	TP_PROTO(const struct dmm_queue *q),
+	TP_ARGS(q),
+	TP_STRUCT__entry(
+		__field(u32, queue)
+		__array(char, stack, DMM_NAME_MAX)
+		__array(char, instance, DMM_NAME_MAX)
+	),
+	TP_fast_assign(
+		__entry->queue = q->nr;
+		memcpy(__entry->stack, q->inst->reg.name, DMM_NAME_MAX);
+		memcpy(__entry->instance, q->inst->reg.instance, DMM_NAME_MAX);
+	),
+	TP_printk("%s@%s queue=%u", __entry->stack, __entry->instance, __entry->queue)
 );
 
 #endif /* DMM_TRACE_H */
