@@ -24,4 +24,14 @@ static inline void full_barrier(void)
 #endif
 }
 
+/* In a loop that waits for the other side. */
+static inline void pause_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 #endif

@@ -93,6 +93,7 @@ struct dmm_queue {
 	uint32_t down_tail;
 	uint32_t up_head;
 	bool polls;
+	int64_t spin;			/* nanoseconds to look before a wait; 0: do not */
 	struct dmm_conn *pending;	/* first in, first out */
 	struct dmm_conn **pending_end;
 	struct dmm_conn *kicks;		/* became open since the last turn */
@@ -114,6 +115,7 @@ struct dmm_stack {
 	struct arena arena;
 	struct dmm_queue *queues;
 	int stopping;
+	bool spins;		/* who waits leaves a processor to the others */
 };
 
 /* device.c */

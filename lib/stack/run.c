@@ -10,9 +10,14 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <time.h>
 
 #include "atomic.h"
+
+/* Nanoseconds: a sleep and a wake-up take some of them. */
+#define SPIN_MAX	INT64_C(50000)
 
 static int enter(struct dmm_queue *q, uint32_t flags, int64_t timeout)
 {
@@ -63,7 +68,7 @@ static int hand_over(struct dmm_queue *q)
 }
 
 /* The kernel looks at the ring once more before it sleeps, when "polls" is not set any more. */
-static int wait(struct dmm_queue *q, int64_t timeout)
+static int sleep_down(struct dmm_queue *q, int64_t timeout)
 {
 	int ret;
 
@@ -72,6 +77,53 @@ static int wait(struct dmm_queue *q, int64_t timeout)
 	q->stats.waits++;
 	ret = enter(q, DMM_ENTER_WAIT, timeout);
 	set_polls(q, true);
+	return ret;
+}
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* Look at the ring for a while.  True: there is something to do. */
+static bool spin(struct dmm_queue *q)
+{
+	int64_t end = now() + q->spin;
+
+	do {
+		for (int i = 0; i < 64; i++) {
+			if (has_work(q) || load_relaxed(&q->stack->stopping))
+				return true;
+			pause_processor();
+		}
+	} while (now() < end);
+	return false;
+}
+
+/*
+ * Between two that are busy the next event comes sooner than a sleep and a wake-up
+ * take: then look for it first, and as soon as that does not help, do not.
+ */
+static int wait(struct dmm_queue *q, int64_t timeout)
+{
+	int64_t start, slept;
+	int ret = 0;
+
+	if (!q->stack->spins)
+		return sleep_down(q, timeout);
+	if (q->spin) {
+		if (dmm_up_outstanding(q))
+			ret = enter(q, 0, 0);
+		if (ret || spin(q))
+			return ret;
+	}
+	start = now();
+	ret = sleep_down(q, timeout);
+	slept = now() - start;
+	q->spin = slept < SPIN_MAX ? SPIN_MAX : 0;
 	return ret;
 }
 
@@ -162,6 +214,13 @@ static void nothing(int sig)
 	(void)sig;
 }
 
+static bool several_processors(void)
+{
+	cpu_set_t set;
+
+	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) > 1;
+}
+
 /* An ignored signal would not interrupt. */
 static void catch_signal(void)
 {
@@ -209,6 +268,7 @@ DMM_EXPORT int dmm_stack_run(struct dmm_stack *s)
 	int ret;
 
 	catch_signal();
+	s->spins = several_processors();
 	first->thread = pthread_self();
 	store_release(&first->running, true);
 	ret = start_threads(s);
