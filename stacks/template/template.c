@@ -137,7 +137,7 @@ static void pump(struct dmm_conn *conn)
 
 	if (from->at.type == SOCK_DGRAM)
 		send_datagrams(from);
-	while (dmm_conn_tx_peek(conn, 0, &iov, 1)) {
+	while (from->at.type == SOCK_STREAM && dmm_conn_tx_peek(conn, 0, &iov, 1)) {
 		done = to ? dmm_conn_write(to->conn, iov.iov_base, iov.iov_len) : iov.iov_len;
 		dmm_conn_tx_consume(conn, done);
 		if (done < iov.iov_len)
