@@ -47,7 +47,12 @@ void give_up(const char *what);
 /* Several generations of a table with some of everything. */
 void fill_table(void);
 
-extern const struct op policy_ops[], socket_ops[], life_ops[];
+/* A request whose sending may fail; what the kernel answers. */
+int request(struct dnl *to, int cmd, int flags, const struct attr *attrs);
+/* Behind which all sockets of stack_ops are. */
+void add_stack_rule(void);
+
+extern const struct op policy_ops[], socket_ops[], stack_ops[], life_ops[];
 
 /* Processes that do all of this for so many rounds, whatever fails. */
 void storm_sockets(unsigned int rounds);

@@ -362,6 +362,8 @@ int main(void)
 	fill_table();
 	test_ops(policy_ops, shared);
 	test_ops(socket_ops, shared);
+	add_stack_rule();
+	test_ops(stack_ops, shared);
 	test_ops(life_ops, shared);
 	test_storm(STORM_ROUNDS / ksft_rounds_div());
 	dnl_close(nl);

@@ -68,7 +68,7 @@ static int read_answer(struct dnl *from, uint32_t seq)
 	return -errno;
 }
 
-static int request(struct dnl *to, int cmd, int flags, const struct attr *attrs)
+int request(struct dnl *to, int cmd, int flags, const struct attr *attrs)
 {
 	struct nl_msg *msg = dnl_message(to, cmd, flags, attrs);
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);

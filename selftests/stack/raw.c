@@ -55,15 +55,17 @@ int raw_map(struct raw *r)
 	return 0;
 }
 
-int raw_open(struct raw *r, const struct dmm_register *reg)
+int raw_prepare(struct raw *r, const struct dmm_register *reg)
 {
-	int err;
-
 	*r = (struct raw){ .reg = *reg, .memfd = -1 };
 	r->fd = open(DMM_DEV_PATH, O_RDWR | O_CLOEXEC);
-	if (r->fd < 0)
-		return -errno;
-	err = map_arena(r);
+	return r->fd < 0 ? -errno : map_arena(r);
+}
+
+int raw_open(struct raw *r, const struct dmm_register *reg)
+{
+	int err = raw_prepare(r, reg);
+
 	if (!err && ioctl(r->fd, DMM_IOC_REGISTER, &r->reg))
 		err = -errno;
 	return err ? err : raw_map(r);

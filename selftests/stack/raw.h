@@ -33,7 +33,11 @@ struct raw {
 
 /* What is needed at least; all else can be changed before raw_open(). */
 struct dmm_register raw_register(const char *name, size_t arena, unsigned int conns);
-/* Both return 0 or a negative errno. raw_map() maps the queue of an instance that is registered. */
+/*
+ * They return 0 or a negative errno. raw_prepare() does all before registering, raw_map() maps the queue of an instance that
+ * is registered, raw_open() is all of it.
+ */
+int raw_prepare(struct raw *r, const struct dmm_register *reg);
 int raw_open(struct raw *r, const struct dmm_register *reg);
 int raw_map(struct raw *r);
 /* Returns the arena's file; raw_given_back() closes it, and says whether nobody has its memory any more, within a deadline. */
