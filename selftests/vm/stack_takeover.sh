@@ -128,6 +128,7 @@ print("all is well", *(f"{v} {k}" for k, v in done.items()), flush=True)
 END
 
 coproc traffic { dmmrun python3 traffic.py 2>&1; }
+# shellcheck disable=SC2154 # coproc sets it
 pid=$traffic_PID
 cleanup "kill $pid 2>/dev/null"
 ask=${traffic[1]} answer=${traffic[0]}
@@ -136,8 +137,8 @@ ask=${traffic[1]} answer=${traffic[0]}
 asked() {
 	local line
 
-	echo "$1" >&$ask
-	read -r line <&$answer
+	echo "$1" >&"$ask"
+	read -r line <&"$answer"
 	[[ $line == "$2"* ]] || { echo "$line"; return 1; }
 }
 goes_on() {
