@@ -27,11 +27,6 @@ shown() {
 	dmmpolicy stack show | grep -q "^$1@"
 }
 
-# start STACK PROGRAM [OPTION...]
-start() {
-	"${@:2}" >"$1.log" 2>&1 & cleanup "kill $!"
-	wait_for 60 shown "$1"
-}
 
 # A connection in which each side makes the other wait, ends, and what cannot be connected.
 cat >talk.py <<'END'
@@ -94,8 +89,10 @@ traced() {
 	grep -qE "$1" "$buffer/trace" || { tail -n 50 "$buffer/trace"; false; }
 }
 
-test_case "a stack that copies" start template dmm-template
-test_case "one that pairs" start loop dmm-loop
+dmm-template >template.log 2>&1 & cleanup "kill $!"
+dmm-loop >loop.log 2>&1 & cleanup "kill $!"
+test_case "a stack that copies" wait_for 60 shown template
+test_case "one that pairs" wait_for 60 shown loop
 dmmpolicy rule add tcp dport 7301 stack template strict
 dmmpolicy rule add listen sport 7301 stack template
 dmmpolicy rule add tcp dport 7302 stack loop strict
