@@ -377,6 +377,28 @@ void dmm_conn_shutdown(struct dmm_conn *conn)
 	spin_unlock(&conn->lock);
 }
 
+void dmm_conn_deaf(struct dmm_conn *conn)
+{
+	struct dmm_conn *peer = dmm_conn_paired(conn) ? peer_get(conn) : NULL;
+
+	if (!peer)
+		return;
+	WRITE_ONCE(peer->peer_gone, true);
+	dmm_conn_put(peer);
+}
+
+void dmm_conn_reset_peer(struct dmm_conn *conn)
+{
+	struct dmm_conn *peer = peer_get(conn);
+
+	if (!peer)
+		return;
+	spin_lock(&peer->lock);
+	dmm_conn_fail(peer, -ECONNRESET);
+	spin_unlock(&peer->lock);
+	dmm_conn_put(peer);
+}
+
 void dmm_conn_violated(struct dmm_conn *conn)
 {
 	atomic64_inc(&conn->inst->stats.bad_rings);

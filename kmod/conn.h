@@ -85,7 +85,8 @@ struct dmm_rings {
  * @eof:	nothing comes behind what is in @rx
  * @fin:	nothing more is sent
  * @reset:	CLOSE is a reset
- * @peer_gone:	of a paired one: the other is closed, what is sent is lost
+ * @peer_gone:	of a paired one: the other is closed or shut down in both
+ *		directions, what is sent is lost
  * @err:	what broke it, a negative errno
  * @sk:		the socket, or NULL
  * @connect:	the attempt that waits for it, or NULL; a reference
@@ -207,6 +208,9 @@ void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk);
 void dmm_conn_close(struct dmm_conn *conn, bool reset);
 /* No more is sent. */
 void dmm_conn_shutdown(struct dmm_conn *conn);
+/* Of a pair: what the other end sends from now on is lost, and resets this one. */
+void dmm_conn_deaf(struct dmm_conn *conn);
+void dmm_conn_reset_peer(struct dmm_conn *conn);
 /* After dmm_bytes_publish() and dmm_bytes_consume(): tell the other end. */
 void dmm_conn_sent(struct dmm_conn *conn);
 void dmm_conn_received(struct dmm_conn *conn);

@@ -62,11 +62,12 @@ static int wait_space(struct sock *sk, struct dmm_conn *conn, long *timeo)
 }
 
 /*
- * The other socket of the pair is closed: TCP would send these bytes, and have
+ * The other socket of the pair is closed, or shut down: TCP would send these bytes, and have
  * a reset for an answer.
  */
 static void send_to_nobody(struct dmm_conn *conn, struct msghdr *msg)
 {
+	dmm_conn_reset_peer(conn);
 	iov_iter_advance(&msg->msg_iter, msg_data_left(msg));
 	spin_lock(&conn->lock);
 	dmm_conn_fail(conn, conn->eof ? -EPIPE : -ECONNRESET);
@@ -135,7 +136,9 @@ int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 		return dmm_dgram_sendmsg(sock, conn, msg, size);
 	if (msg->msg_flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (msg->msg_flags & MSG_FASTOPEN && msg->msg_name)
+	/* That is a connect(): see connect_connected(). */
+	if (msg->msg_flags & MSG_FASTOPEN && msg->msg_name &&
+	    cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) != SS_CONNECTING)
 		return -EISCONN;
 	lock_sock(sk);
 	if (msg->msg_flags & MSG_ZEROCOPY && size && sock_flag(sk, SOCK_ZEROCOPY)) {
@@ -293,6 +296,9 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 		sk_peek_offset_bwd(sk, r.done);
 	release_sock(sk);
 	msg->msg_namelen = 0;
+	/* As tcp_inq_hint(): one more where the end can be read. */
+	if (msg->msg_get_inq && (r.done || !err))
+		msg->msg_inq = inq(conn) ?: ended(sk, conn);
 	if (tcp_sk(sk)->recvmsg_inq && (r.done || !err)) {
 		left = inq(conn);
 		put_cmsg(msg, SOL_TCP, TCP_CM_INQ, sizeof(left), &left);
@@ -332,6 +338,9 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 	} else {
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	}
+	/* As datagram_poll(), and unlike tcp_poll(). */
+	if (mask & EPOLLOUT && peerless(conn))
+		mask |= EPOLLWRBAND;
 	smp_rmb();
 	if (READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue))
 		mask |= EPOLLERR;
@@ -354,6 +363,8 @@ int dmm_user_shutdown(struct socket *sock, struct dmm_conn *conn, int how)
 		if (!peerless(conn) && how & SEND_SHUTDOWN && !(sk->sk_shutdown & SEND_SHUTDOWN))
 			dmm_conn_shutdown(conn);
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+		if (sk->sk_shutdown == SHUTDOWN_MASK)
+			dmm_conn_deaf(conn);
 		sk->sk_state_change(sk);
 	}
 	release_sock(sk);
@@ -401,6 +412,12 @@ int dmm_user_getname(struct socket *sock, struct dmm_conn *conn, struct sockaddr
 	return dmm_user_name(sock->sk, addr, ip, port);
 }
 
+/* Bytes that the far end does not have yet: a pair shares the receiver's memory. */
+static u32 unsent(struct dmm_conn *conn)
+{
+	return dmm_conn_paired(conn) ? 0 : dmm_bytes_peek_unread(conn->tx);
+}
+
 int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 		   unsigned long arg)
 {
@@ -411,11 +428,13 @@ int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 		answer = peerless(conn) ? dmm_dgram_next(sock->sk, conn) : inq(conn);
 		break;
 	case SIOCATMARK:
-		answer = 0;
+	case SIOCOUTQNSD:
+		if (peerless(conn))
+			return -ENOIOCTLCMD;
+		answer = cmd == SIOCATMARK ? 0 : unsent(conn);
 		break;
 	case SIOCOUTQ:
-	case SIOCOUTQNSD:
-		answer = dmm_bytes_peek_unread(conn->tx);
+		answer = unsent(conn);
 		break;
 	default:
 		return -ENOIOCTLCMD;
@@ -471,7 +490,7 @@ int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 
 static bool sent_all(struct dmm_conn *conn)
 {
-	return !dmm_bytes_peek_unread(conn->tx) || READ_ONCE(conn->err);
+	return !unsent(conn) || READ_ONCE(conn->err);
 }
 
 /* SO_LINGER: close() waits until what was sent has been acknowledged. */
