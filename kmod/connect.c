@@ -3,6 +3,7 @@
 
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/tcp.h>
 #include <linux/workqueue.h>
 #include <net/inet_common.h>
 #include <net/sock.h>
@@ -181,6 +182,9 @@ static struct dmm_conn *take(struct dmm_connect *c, struct sock *sk, struct atte
 		fall_back(c);
 	strscpy(c->decision.stack, conn->inst->reg.name, sizeof(c->decision.stack));
 	dmm_sock_set_conn(sk, conn, &c->decision);
+	/* Of an unbound one, for getsockname() after a disconnect. */
+	if (!inet_sk(sk)->inet_num)
+		inet_sk(sk)->inet_sport = conn->open.lport;
 	dmm_conn_attach(conn, sk);
 	finish(c, DMM_CONNECT_WON);
 	dmm_negative_clear(sock_net(sk), conn->inst, &c->flow);
@@ -341,6 +345,24 @@ static bool attempt(struct dmm_connect *c, struct sock *sk, unsigned int i)
 }
 
 /*
+/*
+ * TCP_FASTOPEN_CONNECT would put the connect off until data is sent, and the
+ * application waits for this one already.
+ */
+static int connect_now(struct dmm_connect *c, struct socket *sock)
+{
+	struct tcp_sock *tp = tcp_sk(sock->sk);
+	bool fast = tp->fastopen_connect;
+	int err;
+
+	tp->fastopen_connect = 0;
+	err = __inet_stream_connect(sock, (struct sockaddr *)&c->addr, c->addrlen,
+				    O_NONBLOCK, 0);
+	tp->fastopen_connect = fast;
+	return err;
+}
+
+/*
  * The kernel's TCP, on the socket itself.  It is asked when no user stack has
  * made it, and does the rest alone: the hand-over is left to the next system
  * call on the socket (native.h).  In a race it is asked beside them, watched
@@ -356,8 +378,7 @@ static int start_kernel(struct dmm_connect *c, struct sock *sk)
 	lock_sock(sk);
 	if (sk->sk_state == TCP_CLOSE) {
 		sock->state = SS_UNCONNECTED;
-		err = __inet_stream_connect(sock, (struct sockaddr *)&c->addr,
-					    c->addrlen, O_NONBLOCK, 0);
+		err = connect_now(c, sock);
 		if (!err || err == -EINPROGRESS)
 			sock->state = SS_CONNECTING; /* the next connect() says 0 */
 	}

@@ -2,6 +2,7 @@
 #include "dgram.h"
 
 #include <linux/sched/signal.h>
+#include <linux/udp.h>
 #include <linux/uio.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -10,6 +11,7 @@
 #include "compat.h"
 #include "conn.h"
 #include "instance.h"
+#include "native.h"
 #include "net.h"
 #include "sock.h"
 #include "user.h"
@@ -121,11 +123,50 @@ static void set_end(u8 ip[16], __be16 *port, const struct sockaddr *addr)
 	}
 }
 
-int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn,
-		      const struct sockaddr *addr)
+/* The source that the carrier got from the kernel's routes. */
+static void take_source(struct sock *sk, struct dmm_conn *conn)
+{
+	struct in6_addr *local = (struct in6_addr *)conn->open.local;
+
+	if (!ipv6_addr_any(local) && !(ipv6_addr_v4mapped(local) && !local->s6_addr32[3]))
+		return;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		*local = inet6_sk(sk)->saddr;
+		return;
+	}
+#endif
+	ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, local);
+}
+
+/*
+ * A stack without addresses of its own has the host's, so the kernel's routes say
+ * whether and from where the remote can be reached.
+ */
+static int connect_carrier(struct socket *sock, struct dmm_conn *conn,
+			   struct sockaddr *addr, int len)
+{
+	int err;
+
+	if (addr->sa_family == AF_UNSPEC || READ_ONCE(conn->inst->nr_addrs))
+		return 0;
+	err = dmm_native(sock->sk)->ops->connect(sock, addr, len, 0);
+	if (!err) {
+		lock_sock(sock->sk);
+		take_source(sock->sk, conn);
+		release_sock(sock->sk);
+	}
+	return err;
+}
+
+int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn, struct sockaddr *addr,
+		      int len)
 {
 	struct sock *sk = sock->sk;
+	int err = connect_carrier(sock, conn, addr, len);
 
+	if (err)
+		return err;
 	lock_sock(sk);
 	if (addr->sa_family == AF_UNSPEC) {
 		memset(conn->open.remote, 0, sizeof(conn->open.remote));
@@ -184,11 +225,56 @@ static int put_datagram(struct dmm_conn *conn, const struct dmm_datagram *head,
 	return head->len;
 }
 
+/**
+ * struct control - what a send is told besides its destination
+ * @segment:	bytes of each datagram that it is cut into (UDP_SEGMENT), 0: it is one
+ * @local:	address that it leaves from (IP_PKTINFO), all zero: the socket's
+ */
+struct control {
+	u16 segment;
+	struct in6_addr local;
+};
+
+static bool is_cmsg(const struct cmsghdr *cmsg, int level, int type, size_t len)
+{
+	return cmsg->cmsg_level == level && cmsg->cmsg_type == type &&
+	       cmsg->cmsg_len == CMSG_LEN(len);
+}
+
+static int read_control(struct sock *sk, struct msghdr *msg, struct control *c)
+{
+	struct in6_pktinfo *info6;
+	struct in_pktinfo *info;
+	struct cmsghdr *cmsg;
+
+	memset(c, 0, sizeof(*c));
+	c->segment = READ_ONCE(udp_sk(sk)->gso_size);
+	if (!msg->msg_controllen)
+		return 0;
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return -EINVAL;
+		if (is_cmsg(cmsg, SOL_UDP, UDP_SEGMENT, sizeof(u16))) {
+			c->segment = *(u16 *)CMSG_DATA(cmsg);
+		} else if (is_cmsg(cmsg, SOL_IP, IP_PKTINFO, sizeof(*info))) {
+			info = CMSG_DATA(cmsg);
+			if (info->ipi_spec_dst.s_addr)
+				ipv6_addr_set_v4mapped(info->ipi_spec_dst.s_addr, &c->local);
+		} else if (is_cmsg(cmsg, SOL_IPV6, IPV6_PKTINFO, sizeof(*info6))) {
+			info6 = CMSG_DATA(cmsg);
+			c->local = info6->ipi6_addr;
+		}
+	}
+	return 0;
+}
+
 /* Is there an address to send to, and of a family that the socket can? */
 static int make_head(struct sock *sk, const struct dmm_conn *conn,
-		     const struct msghdr *msg, size_t size, struct dmm_datagram *head)
+		     const struct msghdr *msg, size_t size, const struct control *c,
+		     struct dmm_datagram *head)
 {
 	memset(head, 0, sizeof(*head));
+	memcpy(head->local, &c->local, sizeof(head->local));
 	if (size > DMM_DATAGRAM_MAX || room_for(size) > READ_ONCE(conn->tx->max))
 		return -EMSGSIZE;
 	head->len = size;
@@ -205,43 +291,67 @@ static int make_head(struct sock *sk, const struct dmm_conn *conn,
 	return 0;
 }
 
-static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg,
-		       size_t size)
+static int send_one(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg,
+		    const struct dmm_datagram *head, long *timeo)
 {
-	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
-	struct dmm_datagram head;
-	int err, space;
+	int err = 0, space;
 
-	err = make_head(sk, conn, msg, size, &head);
 	while (!err) {
 		if (READ_ONCE(sk->sk_err))
 			return sock_error(sk);
 		if (sk->sk_shutdown & SEND_SHUTDOWN)
 			return -EPIPE;
-		space = dmm_bytes_space(conn->tx, room_for(size));
+		space = dmm_bytes_space(conn->tx, room_for(head->len));
 		if (space == -EPROTO) {
 			dmm_conn_violated(conn);
 			return -ECONNRESET;
 		}
-		if (space >= (int)room_for(size))
-			return put_datagram(conn, &head, msg);
-		if (dmm_bytes_starved(conn->tx, room_for(size)))
+		if (space >= (int)room_for(head->len))
+			return put_datagram(conn, head, msg);
+		if (dmm_bytes_starved(conn->tx, room_for(head->len)))
 			return -ENOBUFS;
-		err = wait_room(sk, conn, room_for(size), &timeo);
+		err = wait_room(sk, conn, room_for(head->len), timeo);
 	}
 	return err;
+}
+
+static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *msg,
+		       size_t size, const struct control *c)
+{
+	long timeo = sock_sndtimeo(sk, msg->msg_flags & MSG_DONTWAIT);
+	size_t part = c->segment && c->segment < size ? c->segment : size;
+	struct dmm_datagram head;
+	size_t done = 0;
+	int ret;
+
+	ret = make_head(sk, conn, msg, part, c, &head);
+	if (ret)
+		return ret;
+	do {
+		head.len = min(part, size - done);
+		ret = send_one(sk, conn, msg, &head, &timeo);
+		if (ret < 0)
+			return done ?: ret;
+		done += ret;
+	} while (done < size);
+	return done;
 }
 
 int dmm_dgram_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		      size_t size)
 {
 	struct sock *sk = sock->sk;
+	struct control c;
 	int err;
 
-	if (msg->msg_flags & MSG_OOB)
+	/* What is put together of several sends would go out in parts. */
+	if (msg->msg_flags & (MSG_OOB | MSG_MORE) || udp_test_bit(CORK, sk))
 		return -EOPNOTSUPP;
+	err = read_control(sk, msg, &c);
+	if (err)
+		return err;
 	lock_sock(sk);
-	err = send_locked(sk, conn, msg, size);
+	err = send_locked(sk, conn, msg, size, &c);
 	release_sock(sk);
 	return err;
 }
@@ -376,8 +486,6 @@ int dmm_dgram_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr 
 	struct dmm_datagram head;
 	int ret;
 
-	if (flags & MSG_OOB)
-		return -EOPNOTSUPP;
 	lock_sock(sk);
 	msg->msg_namelen = 0;
 	ret = wait_first(sk, conn, &head, sock_rcvtimeo(sk, flags & MSG_DONTWAIT));

@@ -33,8 +33,8 @@ int dmm_dgram_start(struct socket *sock, const struct dmm_flow *flow,
 /* Wait for the answer to BIND. */
 int dmm_dgram_wait(struct socket *sock, struct dmm_conn *conn);
 
-int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn,
-		      const struct sockaddr *addr);
+int dmm_dgram_connect(struct socket *sock, struct dmm_conn *conn, struct sockaddr *addr,
+		      int len);
 int dmm_dgram_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		      size_t size);
 int dmm_dgram_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,

@@ -20,6 +20,7 @@
 
 #include <net/ipv6.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
 #include "conn.h"
@@ -40,6 +41,11 @@ static const struct proto_ops *native_ops(const struct socket *sock)
 	return dmm_native(sock->sk)->ops;
 }
 
+static bool is_mapped(const struct sockaddr *addr)
+{
+	return ipv6_addr_v4mapped(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
 /* Does the native operation take this as an address to talk to? */
 static bool is_destination(const struct sock *sk, const struct sockaddr *addr, int len)
 {
@@ -56,7 +62,8 @@ static bool is_destination(const struct sock *sk, const struct sockaddr *addr, i
 		return len >= (int)sizeof(struct sockaddr_in) &&
 		       sk->sk_family == AF_INET && sk->sk_type == SOCK_DGRAM;
 	case AF_INET6:
-		return len >= SIN6_LEN_RFC2133 && sk->sk_family == AF_INET6;
+		return len >= SIN6_LEN_RFC2133 && sk->sk_family == AF_INET6 &&
+		       !(ipv6_only_sock(sk) && is_mapped(addr));
 	default:
 		return false;
 	}
@@ -127,6 +134,12 @@ static struct dmm_conn *user_conn(struct socket *sock)
 	return conn;
 }
 
+/* TCP_REPAIR sets up a connection of the kernel's TCP that is there already. */
+static bool is_repaired(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_STREAM && tcp_sk(sk)->repair;
+}
+
 /*
  * Decide where a socket that wants to talk to @addr goes, and send it there.
  * *handed_over says whether the caller has to call dmm_hand_over_done().
@@ -147,6 +160,10 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 
 	if (!dmm_sock_want(sk, want))
 		return 0;
+	if (is_repaired(sk)) {
+		*handed_over = dmm_hand_over(sock);
+		return 0;
+	}
 	dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
 	dmm_decide(dn, &flow, false, want, &d, &opts, &plan);
 	dmm_record(dn, sk, &flow, &d, NULL);
@@ -173,9 +190,22 @@ static bool connects(const struct sock *sk, const struct sockaddr *addr, int len
 	       addr->sa_family != AF_UNSPEC;
 }
 
+/*
+ * As TCP when a connection ends.  The carrier has not been in another state, so
+ * that tcp_disconnect() does not do it.
+ */
+static void put_port(struct sock *sk)
+{
+	lock_sock(sk);
+	if (inet_csk(sk)->icsk_bind_hash && !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+		inet_put_port(sk);
+	release_sock(sk);
+}
+
 static int disconnect(struct socket *sock, struct sockaddr *addr, int len, int flags)
 {
 	reset(sock);
+	put_port(sock->sk);
 	return native_ops(sock)->connect(sock, addr, len, flags);
 }
 
@@ -186,21 +216,40 @@ static int stop_listening(struct socket *sock, struct sockaddr *addr, int len, i
 	return native_ops(sock)->connect(sock, addr, len, flags);
 }
 
-/* Wait for what user stacks make of it, and let the kernel's if it is its turn. */
+/* It has not failed, or not yet. */
+static bool is_under_way(struct sock *sk)
+{
+	struct dmm_connect *c = dmm_sock_connect(sk);
+	bool ret = c && dmm_connect_state(c) != DMM_CONNECT_FAILED;
+
+	if (c)
+		dmm_connect_put(c);
+	return ret;
+}
+
+/*
+ * Wait for what user stacks make of it, and let the kernel's if it is its turn.
+ * As of TCP, one that shall not wait is in progress, however fast it was.
+ */
 static int finish_connect(struct socket *sock, struct sockaddr *addr, int len, int flags,
 			  bool again)
 {
-	int err = dmm_connect_wait(sock, flags, again);
+	int err;
 
+	if (flags & O_NONBLOCK && !again && is_under_way(sock->sk))
+		return -EINPROGRESS;
+	err = dmm_connect_wait(sock, flags, again);
 	if (err <= 0)
 		return err;
 	finish_kernel(sock);
-	return native_ops(sock)->connect(sock, addr, len, flags);
+	err = native_ops(sock)->connect(sock, addr, len, flags);
+	/* A worker started it: to the application it is the first one all the same. */
+	return err == -EALREADY && !again ? -EINPROGRESS : err;
 }
 
-static bool is_unspec(const struct sockaddr *addr, int len)
+static bool is_unspec(const struct sockaddr *addr)
 {
-	return len >= (int)sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
+	return addr->sa_family == AF_UNSPEC;
 }
 
 /*
@@ -217,10 +266,10 @@ static int connect_connected(struct socket *sock, struct sockaddr *addr, int len
 	if (conn->kind != DMM_CONN_DATAGRAM)
 		err = cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) == SS_CONNECTING ?
 		      0 : -EISCONN;
-	else if (is_unspec(addr, len) || is_destination(sock->sk, addr, len))
-		err = dmm_dgram_connect(sock, conn, addr);
+	else if (is_unspec(addr) || is_destination(sock->sk, addr, len))
+		err = dmm_dgram_connect(sock, conn, addr, len);
 	else
-		err = len < (int)sizeof(struct sockaddr_in) ? -EINVAL : -EAFNOSUPPORT;
+		err = native_ops(sock)->connect(sock, addr, len, 0);
 	dmm_conn_put(conn);
 	return err;
 }
@@ -252,14 +301,16 @@ static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int f
 
 	if (state == DMM_SOCK_KERNEL)
 		finish_kernel(sock);
-	if ((state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED) &&
-	    sock->sk->sk_type == SOCK_STREAM && is_unspec(addr, len))
+	if (len < (int)sizeof(addr->sa_family))
+		err = -EINVAL;
+	else if ((state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED) &&
+	    sock->sk->sk_type == SOCK_STREAM && is_unspec(addr))
 		err = disconnect(sock, addr, len, flags);
 	else if (state == DMM_SOCK_CONNECTING)
 		err = finish_connect(sock, addr, len, flags, true);
 	else if (state == DMM_SOCK_CONNECTED)
 		err = connect_connected(sock, addr, len);
-	else if (state == DMM_SOCK_LISTENER && is_unspec(addr, len))
+	else if (state == DMM_SOCK_LISTENER && is_unspec(addr))
 		err = stop_listening(sock, addr, len, flags);
 	else
 		err = connect_undecided(sock, addr, len, flags);
@@ -267,11 +318,18 @@ static int op_connect(struct socket *sock, struct sockaddr *addr, int len, int f
 	return err;
 }
 
+/* TCP Fast Open, unless the administrator has switched it off. */
+static bool opens_fast(const struct sock *sk, const struct msghdr *msg)
+{
+	return msg->msg_flags & MSG_FASTOPEN &&
+	       READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_fastopen) & TFO_CLIENT_ENABLE;
+}
+
 /* A send that names its destination: UDP's first one, or TCP Fast Open's. */
 static bool send_connects(const struct sock *sk, const struct msghdr *msg)
 {
 	return msg->msg_name && sk->sk_state == TCP_CLOSE &&
-	       (sk->sk_type == SOCK_DGRAM || msg->msg_flags & MSG_FASTOPEN) &&
+	       (sk->sk_type == SOCK_DGRAM || opens_fast(sk, msg)) &&
 	       is_destination(sk, msg->msg_name, msg->msg_namelen);
 }
 
@@ -291,8 +349,7 @@ static int send_user(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 {
 	if (conn->kind == DMM_CONN_DATAGRAM && msg->msg_name &&
 	    !is_destination(sock->sk, msg->msg_name, msg->msg_namelen))
-		return msg->msg_namelen < (int)sizeof(struct sockaddr_in) ? -EINVAL :
-									   -EAFNOSUPPORT;
+		return native_ops(sock)->sendmsg(sock, msg, size);
 	return dmm_user_sendmsg(sock, conn, msg, size);
 }
 
@@ -311,20 +368,32 @@ static int send_decided(struct socket *sock, struct msghdr *msg, size_t size)
 	return err;
 }
 
+/* User stacks are asked to connect; what is to be sent follows when they have. */
+static int send_first(struct socket *sock, struct msghdr *msg, size_t size)
+{
+	int flags = msg->msg_flags & MSG_DONTWAIT ? O_NONBLOCK : 0, err = 0;
+
+	if (sock->sk->sk_type == SOCK_STREAM)
+		err = finish_connect(sock, msg->msg_name, msg->msg_namelen, flags, false);
+	msg->msg_flags &= ~MSG_FASTOPEN;
+	return err ?: send_decided(sock, msg, size);
+}
+
 static int send_undecided(struct socket *sock, struct msghdr *msg, size_t size)
 {
-	bool handed_over = false, native = false;
-	int err = 0;
+	bool handed_over = false;
+	int err;
 
-	if (send_connects(sock->sk, msg) &&
-	    dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED) {
-		err = decide_remote(sock, msg->msg_name, msg->msg_namelen, &handed_over);
-		native = !err;
-	}
-	if (native)
-		err = native_ops(sock)->sendmsg(sock, msg, size);
-	else if (err >= 0)
+	if (!send_connects(sock->sk, msg) ||
+	    dmm_sock_state(sock->sk) != DMM_SOCK_UNDECIDED) {
 		err = send_decided(sock, msg, size);
+	} else {
+		err = decide_remote(sock, msg->msg_name, msg->msg_namelen, &handed_over);
+		if (!err)
+			err = native_ops(sock)->sendmsg(sock, msg, size);
+		else if (err > 0)
+			err = send_first(sock, msg, size);
+	}
 	if (handed_over)
 		dmm_hand_over_done();
 	return err;
@@ -613,12 +682,49 @@ static int op_bind_stream(struct socket *sock, struct sockaddr *addr, int len)
 	return err;
 }
 
+/* Does the policy send it to a user stack in this role, whatever the remote is? */
+static bool goes_to_user(struct sock *sk, u8 role)
+{
+	char want[DMM_NAME_MAX];
+	struct dmm_decision d;
+	struct dmm_flow flow;
+	struct dmm_plan plan;
+
+	if (!dmm_sock_want(sk, want))
+		return false;
+	dmm_flow_init(&flow, sk, role, NULL);
+	dmm_decide(dmm_net(sock_net(sk)), &flow, true, want, &d, NULL, &plan);
+	return plan.nr && !d.open && !d.err;
+}
+
+/*
+ * A UDP bind() without a port is a server's that tells its port, or a client's:
+ * it is decided, as one with the port that it got, if that makes no difference.
+ */
+static int bind_anywhere(struct socket *sock, struct sockaddr *addr, int len)
+{
+	int err = native_ops(sock)->bind(sock, addr, len);
+	struct sock *sk = sock->sk;
+	struct dmm_sockopts opts;
+	struct dmm_decision d;
+	struct dmm_flow flow;
+	struct dmm_plan plan = {};
+
+	if (err || !goes_to_user(sk, DMM_ROLE_LISTEN) || !goes_to_user(sk, DMM_ROLE_CONNECT))
+		return err;
+	dmm_flow_init(&flow, sk, DMM_ROLE_LISTEN, NULL);
+	if (decide_local(sock, &flow, &d, &opts, &plan) || !plan.nr)
+		return 0;
+	dmm_sockopts_apply(sock, &opts);
+	return bind_decided(sock, &flow, &d, &plan);
+}
+
 /* UDP has no listen(): binding to a port is it. */
 static int op_bind_dgram(struct socket *sock, struct sockaddr *addr, int len)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
-	bool serves = bind_serves(sock->sk, addr, len) &&
-		      dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED;
+	bool undecided = dmm_sock_state(sock->sk) == DMM_SOCK_UNDECIDED;
+	bool serves = undecided && bind_serves(sock->sk, addr, len);
 	struct dmm_sockopts opts = {};
 	struct dmm_decision d = {};
 	struct dmm_plan plan = {};
@@ -630,7 +736,9 @@ static int op_bind_dgram(struct socket *sock, struct sockaddr *addr, int len)
 		dmm_flow_set_local(&flow, addr);
 		err = decide_local(sock, &flow, &d, &opts, &plan);
 	}
-	if (!err)
+	if (!err && undecided && !serves)
+		err = bind_anywhere(sock, addr, len);
+	else if (!err)
 		err = native_ops(sock)->bind(sock, addr, len);
 	if (!err && serves && d.verdict == DMM_VERDICT_STACK) {
 		dmm_sockopts_apply(sock, &opts);
@@ -803,6 +911,8 @@ static int set_user(struct socket *sock, struct dmm_conn *conn, int level, int o
 	/* As where there is no such module: programs then do it themselves. */
 	if (level == SOL_TCP && optname == TCP_ULP)
 		return -ENOENT;
+	if (level == SOL_IPV6 && optname == IPV6_ADDRFORM)
+		return -EADDRNOTAVAIL;
 	if (user_lacks(level, optname))
 		return -EOPNOTSUPP;
 	err = native_ops(sock)->setsockopt(sock, level, optname, optval, optlen);
