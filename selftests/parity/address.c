@@ -11,7 +11,12 @@ typedef int call_with_addr(int, const struct sockaddr *, socklen_t);
 static void call_with(const char *what, int fd, call_with_addr *call, const void *sa,
 		      socklen_t len)
 {
-	see_result(what, call(fd, sa, len));
+	int ret = call(fd, sa, len), err = errno;
+
+	see_result(what, ret);
+	/* The outcome is for the next call. */
+	if (ret < 0 && err == EINPROGRESS)
+		wait_for(fd, POLLOUT);
 }
 
 static union addr address(const char *v4, const char *v6)
@@ -47,7 +52,13 @@ static void bad_addresses(int fd, call_with_addr *call)
 	a.sa.sa_family = run.family == AF_INET ? AF_INET6 : AF_INET;
 	call_with("the other family", fd, call, &a, addr_len());
 	call_with("the other family, long", fd, call, &a, sizeof(a.v6));
-	/* Not of this host, and no route to it: from the prefixes for documentation. */
+}
+
+/* Not of this host, and no route to it: from the prefixes for documentation. */
+static void unreachable_addresses(int fd, call_with_addr *call)
+{
+	union addr a;
+
 	a = address("192.0.2.1", "2001:db8::1");
 	call_with("foreign", fd, call, &a, addr_len());
 	a = address("224.0.0.1", "ff02::1");
@@ -73,12 +84,24 @@ static void bad_connect(void)
 static void bad_bind(void)
 {
 	bad_addresses(server(SOCK_STREAM), bind);
+	unreachable_addresses(server(SOCK_STREAM), bind);
 }
 
 static void bad_dgram(void)
 {
 	bad_addresses(client(SOCK_DGRAM), connect);
 	bad_addresses(server(SOCK_DGRAM), bind);
+}
+
+static void unreachable(void)
+{
+	unreachable_addresses(client(SOCK_STREAM), connect);
+}
+
+static void unreachable_dgram(void)
+{
+	unreachable_addresses(client(SOCK_DGRAM), connect);
+	unreachable_addresses(server(SOCK_DGRAM), bind);
 }
 
 static ssize_t sendto_addr(int fd, const void *sa, socklen_t len)
@@ -214,7 +237,6 @@ static void port_lifetime(void)
 {
 	int l = listener(), other = plain(SOCK_STREAM);
 	union addr a = local_addr(l);
-	struct pair p;
 
 	TRY(bind(other, &a.sa, addr_len()));
 	close(l);
@@ -222,10 +244,15 @@ static void port_lifetime(void)
 	close(other);
 	l = server(SOCK_STREAM);
 	TRY(bind(l, &a.sa, addr_len()));
-	close(l);
+}
 
-	p = pair();
-	a = local_addr(p.l);
+/* A connection keeps its listener's port. */
+static void port_of_connection(void)
+{
+	struct pair p = pair();
+	union addr a = local_addr(p.l);
+	int l;
+
 	close(p.l);
 	l = server(SOCK_STREAM);
 	TRY(bind(l, &a.sa, addr_len()));
@@ -382,12 +409,24 @@ static void v4_mapped(void)
 	see_name("IPv4 client", c4);
 	see_name("server", s);
 	echo(c4, s);
+}
 
-	/* An IPv6 socket becomes an IPv4 one; then it is the other native table's. */
+/* An IPv6 socket becomes an IPv4 one; then it is the other native table's. */
+static void addrform(void)
+{
+	union addr a = { .v6.sin6_family = AF_INET6 };
+	int l = server(SOCK_STREAM), c = client(SOCK_STREAM), s;
+
+	MUST(bind(l, &a.sa, sizeof(a.v6)));
+	MUST(listen(l, 4));
+	a = local_addr(l);
+	inet_pton(AF_INET6, "::ffff:127.0.0.1", &a.v6.sin6_addr);
+	dial_to(c, &a);
+	s = take(l);
 	TRY(setsockopt(c, SOL_IPV6, IPV6_ADDRFORM, &(int){ AF_INET }, sizeof(int)));
 	see_name("converted", c);
 	see("domain %d", get_int(c, SOL_SOCKET, SO_DOMAIN));
-	echo(s, c4);
+	echo(s, c);
 }
 
 static void addrform_undecided(void)
@@ -405,12 +444,15 @@ const struct scenario address_scenarios[] = {
 	{ "address.bad_connect", bad_connect, 0 },
 	{ "address.bad_bind", bad_bind, ONE_ROLE | ONE_MODE },
 	{ "address.bad_dgram", bad_dgram, DGRAM | ONE_MODE },
+	{ "address.unreachable", unreachable, ONE_MODE },
+	{ "address.unreachable_dgram", unreachable_dgram, DGRAM | ONE_MODE },
 	{ "address.bad_sendto", bad_sendto, DGRAM | ONE_MODE },
 	{ "address.names", names, 0 },
 	{ "address.accept_names", accept_names, 0 },
 	{ "address.listen_unbound", listen_unbound, 0 },
 	{ "address.conflicts", conflicts, ONE_MODE },
 	{ "address.port_lifetime", port_lifetime, 0 },
+	{ "address.port_of_connection", port_of_connection, ONE_MODE },
 	{ "address.dgram_conflicts", dgram_conflicts, DGRAM | ONE_MODE },
 	{ "address.privileged_port", privileged_port, ONE_ROLE | ONE_MODE },
 	{ "address.dropped_privileges", dropped_privileges, 0 },
@@ -418,6 +460,7 @@ const struct scenario address_scenarios[] = {
 	{ "address.to_device", to_device, 0 },
 	{ "address.v6_only", v6_only, V6_ONLY },
 	{ "address.v4_mapped", v4_mapped, V6_ONLY },
+	{ "address.addrform", addrform, V6_ONLY },
 	{ "address.addrform_undecided", addrform_undecided, V6_ONLY },
 	{ }
 };

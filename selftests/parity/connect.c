@@ -94,6 +94,14 @@ static union addr slow_listener(int *l)
 	return local_addr(*l);
 }
 
+/* One that has no port yet waits for room, and has it at once when there is. */
+static int finish_waiting(int c, int l)
+{
+	MUST(accept(l, NULL, NULL));
+	wait_for(c, POLLOUT);
+	return MUST(accept(l, NULL, NULL));
+}
+
 /*
  * Let such a connect succeed, without waiting for the SYN to be sent again: the
  * far end connects as well, so that the two open simultaneously.
@@ -103,6 +111,8 @@ static int finish(int c, int l)
 	union addr near = local_addr(c), far = local_addr(l);
 	int s = plain(SOCK_STREAM);
 
+	if (!port_of(&near))
+		return finish_waiting(c, l);
 	/* Another process may have it, too. */
 	shutdown(l, SHUT_RD);
 	close(l);
@@ -122,16 +132,26 @@ static void in_progress(void)
 	see_poll("in progress", c);
 	TRY(connect(c, &a.sa, addr_len()));
 	see_error(c);
-	see_name("in progress", c);
 	TRY(send(c, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
 	TRY(recv(c, (char[1]){ }, 1, MSG_DONTWAIT));
 	TRY(listen(c, 1));
 	TRY(connect(c, &unspec, sizeof(unspec)));
 	see_poll("disconnected", c);
-	see_name("disconnected", c);
 	l = listener();
 	a = local_addr(l);
 	connect_to(c, &a);
+}
+
+static void name_in_progress(void)
+{
+	int l, c = client(SOCK_STREAM);
+	union addr a = slow_listener(&l);
+
+	MUST(fcntl(c, F_SETFL, O_NONBLOCK));
+	TRY(connect(c, &a.sa, addr_len()));
+	see_name("in progress", c);
+	TRY(connect(c, &unspec, sizeof(unspec)));
+	see_name("disconnected", c);
 }
 
 static void in_progress_close(void)
@@ -478,6 +498,7 @@ const struct scenario connect_scenarios[] = {
 	{ "connect.dead_port_errors", dead_port_errors, 0 },
 	{ "connect.twice", twice, 0 },
 	{ "connect.in_progress", in_progress, 0 },
+	{ "connect.name_in_progress", name_in_progress, 0 },
 	{ "connect.in_progress_close", in_progress_close, 0 },
 	{ "connect.timeout", timeout, ONE_MODE },
 	{ "connect.interrupted", interrupted, ONE_MODE },

@@ -2,11 +2,16 @@
 /*
  * timeout: 1800
  *
- * parity [-p] [-v] [PATTERN...]: run the scenarios whose names match, print KTAP.
+ * parity [OPTION]... [PATTERN...]: run the scenarios whose names match, print KTAP.
+ *	-d: datagram sockets of DMM and of AF_INET do not reach each other
+ *	-e FILE: those in FILE have to differ, and no others (differ.c)
+ *	-n: stay in the caller's network namespace, with its policy
  *	-p: AF_INET against AF_INET: tests that the scenarios repeat; needs no module
  *	-v: print what AF_INET does
+ *	-x PATTERN: without those
  */
 #include "parity.h"
+#include "differ.h"
 #include "kselftest.h"
 
 #include <fcntl.h>
@@ -34,7 +39,8 @@ static const struct scenario *const tables[] = {
 	bpf_scenarios, tls_scenarios, storm_scenarios,
 };
 
-static bool plain_only, verbose, stay;
+static bool plain_only, verbose, stay, dgram_apart;
+static const char *without = "";
 
 /* A network namespace of our own, in which everything is at its defaults. */
 static void enter_netns(void)
@@ -134,13 +140,15 @@ static void show_difference(const char *want, const char *got)
 	}
 }
 
-/* Is the variant's trace what it should be? The first few that are not are shown. */
+/* Is the variant's trace what it should be? The first few that are not are shown, none if *shown is negative. */
 static bool compare(const struct run *r, const struct trace *want, const struct trace *got,
 		    int *shown)
 {
 	if (!got->failed && want->len == got->len && !memcmp(want->text, got->text, got->len) &&
 	    !strcmp(want->skip, got->skip))
 		return true;
+	if (*shown < 0)
+		return false;
 	printf("# %s\n", show_run(r));
 	if (++*shown > 2)
 		return false;
@@ -174,7 +182,8 @@ static bool run_variants(const struct scenario *s, struct run r, struct trace *w
 	}
 	for (way = FAMILY; way <= last_way; way++) {
 		/* The two ways differ in the socket's creation only, the roles in all that follows. */
-		last_role = way == PROTOCOL || s->flags & (ONE_ROLE | ONLY_DMM) ? 0 : 2;
+		last_role = way == PROTOCOL || s->flags & (ONE_ROLE | ONLY_DMM) ||
+			    (s->flags & DGRAM && dgram_apart) ? 0 : 2;
 		for (role = 0; role <= last_role; role++) {
 			r.client = roles[role].client && !plain_only ? way : PLAIN;
 			r.server = roles[role].server && !plain_only ? way : PLAIN;
@@ -185,19 +194,23 @@ static bool run_variants(const struct scenario *s, struct run r, struct trace *w
 				memcpy(want->text, got->text, got->len + 1);
 			}
 			ok &= compare(&r, want, got, shown);
+			/* One that is known to differ has done so. */
+			if (!ok && *shown < 0)
+				return false;
 		}
 	}
 	return ok;
 }
 
-static bool run_scenario(const struct scenario *s, int af_dmm, struct trace *want,
+/* @differs: it is expected to, in one variant at least. */
+static bool run_scenario(const struct scenario *s, int af_dmm, bool differs, struct trace *want,
 			 struct trace *got)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct run r = { .af_dmm = af_dmm };
 	bool ok = true;
 	size_t f;
-	int mode, shown = 0;
+	int mode, shown = differs && !verbose ? -1 : 0;
 
 	want->skip[0] = 0;
 	for (f = 0; f < ARRAY_SIZE(families); f++) {
@@ -205,6 +218,8 @@ static bool run_scenario(const struct scenario *s, int af_dmm, struct trace *wan
 		if (s->flags & (r.family == AF_INET ? V6_ONLY : V4_ONLY))
 			continue;
 		for (mode = 0; mode <= !(s->flags & ONE_MODE) && !want->skip[0]; mode++) {
+			if (!ok && shown < 0)
+				return false;
 			r.nonblock = mode;
 			ok &= run_variants(s, r, want, got, &shown);
 		}
@@ -214,7 +229,7 @@ static bool run_scenario(const struct scenario *s, int af_dmm, struct trace *wan
 
 static bool wanted(const struct scenario *s, char **patterns)
 {
-	if (plain_only && s->flags & ONLY_DMM)
+	if ((plain_only && s->flags & ONLY_DMM) || !fnmatch(without, s->name, 0))
 		return false;
 	if (!*patterns)
 		return true;
@@ -249,12 +264,60 @@ static bool refcount_is(int want)
 	return false;
 }
 
+static bool exists(const char *name)
+{
+	const struct scenario *s;
+	size_t t;
+
+	for (t = 0; t < ARRAY_SIZE(tables); t++)
+		for (s = tables[t]; s->name; s++)
+			if (!strcmp(s->name, name))
+				return true;
+	return false;
+}
+
 static void report(bool ok, const char *name, const char *skipped)
 {
 	if (ok && *skipped)
 		ksft_skip(name, skipped);
 	else
 		ksft_result(ok, "%s", name);
+}
+
+static void report_known(bool differs, const char *name, const char *reason, const char *skipped)
+{
+	if (!differs && *skipped)
+		ksft_skip(name, skipped);
+	else if (differs)
+		ksft_result(true, "%s differs: %s", name, reason);
+	else
+		ksft_result(false, "%s agrees, and is expected to differ: %s", name, reason);
+}
+
+static void run_and_report(const struct scenario *s, int af_dmm, struct trace *t)
+{
+	const char *reason = differ_reason(s->name);
+	bool ok = run_scenario(s, af_dmm, reason, &t[0], &t[1]);
+
+	if (reason)
+		report_known(!ok, s->name, reason, t[0].skip);
+	else
+		report(ok, s->name, t[0].skip);
+}
+
+static void load_known(const char *path)
+{
+	const char *name;
+
+	if (!differ_load(path)) {
+		ksft_note("%s: not there, or a line without a reason", path);
+		exit(KSFT_FAIL);
+	}
+	name = differ_unknown(exists);
+	if (name) {
+		ksft_note("%s: no scenario %s", path, name);
+		exit(KSFT_FAIL);
+	}
 }
 
 int main(int argc, char **argv)
@@ -267,9 +330,14 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], EXEC_HELPER))
 		return exec_helper(argv + 2);
-	while ((opt = getopt(argc, argv, "npv")) != -1) {
+	while ((opt = getopt(argc, argv, "de:npvx:")) != -1) {
 		if (opt == '?')
 			return 2;
+		if (opt == 'e')
+			load_known(optarg);
+		if (opt == 'x')
+			without = optarg;
+		dgram_apart |= opt == 'd';
 		stay |= opt == 'n';
 		plain_only |= opt == 'p';
 		verbose |= opt == 'v';
@@ -284,12 +352,8 @@ int main(int argc, char **argv)
 	ksft_plan(count(argv + optind) + !plain_only);
 	for (i = 0; i < ARRAY_SIZE(tables); i++) {
 		for (s = tables[i]; s->name; s++) {
-			bool ok;
-
-			if (!wanted(s, argv + optind))
-				continue;
-			ok = run_scenario(s, af_dmm, &t[0], &t[1]);
-			report(ok, s->name, t[0].skip);
+			if (wanted(s, argv + optind))
+				run_and_report(s, af_dmm, t);
 		}
 	}
 	if (!plain_only)

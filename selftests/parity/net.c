@@ -105,7 +105,12 @@ void dial(int c, int l)
 {
 	union addr a = local_addr(l);
 
-	if (connect(c, &a.sa, addr_len()) == 0)
+	dial_to(c, &a);
+}
+
+void dial_to(int c, const union addr *a)
+{
+	if (connect(c, &a->sa, addr_len()) == 0)
 		return;
 	if (errno != EINPROGRESS)
 		give_up(__FILE__, __LINE__, "connect");

@@ -159,6 +159,7 @@ int bound(int fd, int port);
 int listener(void);
 union addr dead_end(void);
 void dial(int c, int l);
+void dial_to(int c, const union addr *a);
 int take(int l);
 struct pair pair(void);
 void wait_for(int fd, short events);
