@@ -345,7 +345,6 @@ static bool attempt(struct dmm_connect *c, struct sock *sk, unsigned int i)
 }
 
 /*
-/*
  * TCP_FASTOPEN_CONNECT would put the connect off until data is sent, and the
  * application waits for this one already.
  */
@@ -657,6 +656,20 @@ static int wait_outcome(struct sock *sk, struct dmm_connect *c, long timeo)
 	return err;
 }
 
+/*
+ * TCP wakes who waits for it before the step that asked it is at its end.  Let
+ * it come there, lest the call that is made then finds nothing to tell: io_uring
+ * makes it at each wake-up, and ends with what it says.
+ */
+static bool step_ended(struct dmm_connect *c, const struct sock *sk)
+{
+	if (READ_ONCE(sk->sk_state) == TCP_CLOSE)
+		return false;
+	mutex_lock(&c->step);
+	mutex_unlock(&c->step);
+	return !running(c);
+}
+
 /* All failed: as of TCP, the error is told once and the socket can try again. */
 static int take_failure(struct socket *sock)
 {
@@ -685,6 +698,8 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 	if (!c)
 		return -EALREADY;
 	err = wait_outcome(sk, c, timeo);
+	if (err == -EINPROGRESS && again && step_ended(c, sk))
+		err = 0;
 	if (err) {
 		if (err == -EINPROGRESS && again)
 			err = -EALREADY;
