@@ -257,6 +257,8 @@ void dmm_conn_eof(struct dmm_conn *conn)
 
 void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk)
 {
+	/* Of the first data the socket is told unasked: it may wait for SIGIO. */
+	dmm_conn_want_data(conn);
 	spin_lock(&conn->lock);
 	conn->sk = sk;
 	if (conn->err)

@@ -280,6 +280,9 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	struct receive r = { .msg = msg, .size = size, .flags = flags };
 	int err, left;
 
+	/* SIGIO is for what comes after this look. */
+	if (sock_flag(sk, SOCK_FASYNC))
+		dmm_conn_want_data(conn);
 	if (peerless(conn))
 		return dmm_dgram_recvmsg(sock, conn, msg, size, flags);
 	if (flags & MSG_OOB)
