@@ -164,6 +164,7 @@ static enum pairing pair_locked(struct dmm_listener *l, struct dmm_conn *conn,
 	} else {
 		join(conn, peer);
 		enqueue(l, peer);
+		atomic64_inc(&conn->inst->stats.accepts);
 		result = JOINED;
 	}
 	spin_unlock(&conn->lock);
