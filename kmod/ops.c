@@ -18,6 +18,7 @@
  */
 #include "ops.h"
 
+#include <linux/bpf-cgroup.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -141,12 +142,28 @@ static bool is_repaired(const struct sock *sk)
 }
 
 /*
+ * What BPF programs of its cgroup say of a connect() that native code will not
+ * see; they may change the address.
+ */
+static int ask_cgroup(struct sock *sk, struct sockaddr *addr, int len)
+{
+	int err = 0;
+
+	if (!BPF_CGROUP_PRE_CONNECT_ENABLED(sk))
+		return 0;
+	lock_sock(sk);
+	err = sk->sk_prot->pre_connect(sk, addr, len);
+	release_sock(sk);
+	return err;
+}
+
+/*
  * Decide where a socket that wants to talk to @addr goes, and send it there.
  * *handed_over says whether the caller has to call dmm_hand_over_done().
  * Return: 0: the native operation goes on; 1: user stacks are asked, and
  * dmm_connect_wait() tells the outcome; or an error.
  */
-static int decide_remote(struct socket *sock, const struct sockaddr *addr, int len,
+static int decide_remote(struct socket *sock, struct sockaddr *addr, int len,
 			 bool *handed_over)
 {
 	struct sock *sk = sock->sk;
@@ -170,8 +187,13 @@ static int decide_remote(struct socket *sock, const struct sockaddr *addr, int l
 	if (d.err)
 		return d.err;
 	dmm_sockopts_apply(sock, &opts);
-	if (plan.nr && sk->sk_type == SOCK_STREAM)
+	if (plan.nr && sk->sk_type == SOCK_STREAM) {
+		err = ask_cgroup(sk, addr, len);
+		if (err)
+			return err;
+		dmm_flow_init(&flow, sk, DMM_ROLE_CONNECT, addr);
 		return dmm_connect_start(sock, addr, len, &flow, &d, &plan, &opts) ?: 1;
+	}
 	if (plan.nr) {
 		err = dmm_dgram_start(sock, &flow, &d, &plan);
 		if (err <= 0)
