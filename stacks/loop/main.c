@@ -305,6 +305,8 @@ int main(int argc, char **argv)
 			.ops = &loop_ops,
 			.required = DMM_FEAT_PAIR,
 			.caps = DMM_CAPS_ALL,
+			/* A pair has two, and none of the arena. */
+			.conns = 65536,
 		},
 		.ready = -1,
 		.offer = -1,
