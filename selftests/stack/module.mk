@@ -30,3 +30,7 @@ TESTBINS += $(raw_tests)
 $(raw_tests): $B/selftests/vm/%: $B/obj/selftests/stack/%.o $B/obj/selftests/stack/raw.o
 $(raw_tests): override CPPFLAGS += -Iselftests
 $(raw_tests): LDLIBS = -pthread
+
+TESTBINS += $B/selftests/vm/stack_transfer
+$B/selftests/vm/stack_transfer: $B/obj/selftests/stack/stack_transfer.o
+$B/selftests/vm/stack_transfer: override CPPFLAGS += -Iselftests
