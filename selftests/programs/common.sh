@@ -2,17 +2,19 @@
 # shellcheck shell=bash
 #
 # What the tests of real programs share. Each defines scenario(), which runs "${run[@]}" PROGRAM... in an empty
-# directory and prints what came out, without what differs from run to run. It is run twice, at the same time:
+# directory and prints what came out, without what differs from run to run. It is run three times, at the same time:
 #
 #   plain    run=()         in a network, process and mount namespace of its own
 #   dmm      run=(dmmrun)   in another one
+#   loop     run=(dmmrun)   in a third, whose rules send all sockets to the stack loop first
 #
-# Both must succeed and print the same. The counters of DMM, which belong to the network namespace, say that the sockets
+# All must succeed and print the same. The counters of DMM, which belong to the network namespace, say that the sockets
 # were DMM's in one case and not in the other; a test says how many it expects at least:
 #
 #   declare -A at_least=([connects]=10 [accepts]=10 [listens]=1)
 #
-# What both need can be made by prepare(), in the parent of their directories.
+# Of these accepts half, or what on_loop says, must have been loop's.
+# What all need can be made by prepare(), in the parent of their directories.
 #
 # Without the module the programs run all the same, on plain sockets: the rest is skipped.
 
@@ -50,7 +52,26 @@ have_module() {
 	[[ -e /sys/module/dmm ]]
 }
 
+have_loop() {
+	[[ -c /dev/dmm ]] && type -P dmm-loop >/dev/null
+}
+
 # ---- inside the namespaces
+
+# What explain says of a TCP connection on this host.
+goes_to_loop() {
+	[[ $(dmmpolicy explain connect tcp 127.0.0.1:80) == 'stack loop '* ]]
+}
+
+start_loop() {
+	local protocol
+
+	dmm-loop --name loop &
+	for protocol in tcp udp; do
+		dmmpolicy rule add $protocol stack loop,kernel
+	done
+	wait_until goes_to_loop
+}
 
 inside() {
 	run=()
@@ -59,9 +80,11 @@ inside() {
 	dir=$2
 	ip link set lo up
 	cd "$dir"
+	[[ $1 != loop ]] || start_loop
 	status=0
 	(scenario) || status=$?
 	! have_module || dmmpolicy -j stat >"$dir.stat"
+	[[ $1 != loop ]] || dmmpolicy -s stack show loop >"$dir.stack"
 	exit "$status"
 }
 
@@ -79,6 +102,15 @@ result() {
 
 comment() {
 	sed 's/^/# /'
+}
+
+# compare NAME: did the scenario print what it prints on plain sockets?
+compare() {
+	local status=0
+
+	diff -U 2 "$tmp/plain.out" "$tmp/$1.out" >"$tmp/diff" || status=1
+	result "$status" 'with the same results'
+	comment <"$tmp/diff"
 }
 
 # The unprivileged account must be able to read the shim, wherever the checkout is.
@@ -129,9 +161,25 @@ check_counters() {
 	result "$status" "without dmmrun they are not"
 }
 
+check_loop() {
+	local min=${on_loop:-$((at_least[accepts] / 2))} value status=0
+
+	value=$(sed -nE 's/.* accepts ([0-9]+).*/\1/p' "$tmp/loop.stack")
+	((${value:-0} >= min)) || { status=1; echo "# accepts: ${value:-none}, not $min or more"; }
+	result "$status" "on loop its connections are loop's"
+}
+
+skip_loop() {
+	local what
+
+	for what in "${0##*/} works on loop" 'with the same results' "on loop its connections are loop's"; do
+		echo "ok $((++number)) $what # SKIP no dmm-loop, or no /dev/dmm"
+	done
+}
+
 main() {
 	local -A pids=()
-	local name=${0##*/} status=0
+	local name=${0##*/}
 
 	[[ ${1-} != --inside ]] || inside "${@:2}"
 	echo 'TAP version 13'
@@ -140,7 +188,7 @@ main() {
 		type -P "$program" >/dev/null || { echo "1..0 # SKIP no $program"; exit 4; }
 	done
 
-	echo 1..5
+	echo 1..8
 	tmp=$(mktemp -d "/tmp/dmm-${name%.sh}.XXXXXXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	chmod 755 "$tmp"
@@ -148,16 +196,22 @@ main() {
 	! declare -F prepare >/dev/null || (cd "$tmp" && prepare)
 	start plain
 	start dmm
+	! have_loop || start loop
 	finish plain "${name%.sh} works"
 	finish dmm "${name%.sh} works under dmmrun"
-	diff -U 2 "$tmp/plain.out" "$tmp/dmm.out" >"$tmp/diff" || status=1
-	result "$status" 'with the same results'
-	comment <"$tmp/diff"
+	compare dmm
 	if have_module; then
 		check_counters
 	else
 		echo "ok $((++number)) under dmmrun its sockets are DMM's # SKIP no module"
 		echo "ok $((++number)) without dmmrun they are not # SKIP no module"
+	fi
+	if have_loop; then
+		finish loop "${name%.sh} works on loop"
+		compare loop
+		check_loop
+	else
+		skip_loop
 	fi
 	exit "$failed"
 }
