@@ -2,6 +2,8 @@
 /* Datagrams: connected and not, one peer and several, and what travels beside the data. */
 #include "parity.h"
 
+#include <fcntl.h>
+
 #include <stdlib.h>
 #include <net/if.h>
 #include <netinet/ip.h>
@@ -209,12 +211,14 @@ static void many(void)
 		mm[i].msg_hdr.msg_iovlen = 1;
 	}
 	TRY(sendmmsg(c, mm, 4, 0));
-	wait_for(s[1], POLLIN);
+	MUST(fcntl(s[1], F_SETFL, 0));
 	for (i = 0; i < 4; i++) {
 		iov[i] = (struct iovec){ in[i], sizeof(in[i]) };
 		mm[i].msg_hdr.msg_name = NULL;
 	}
-	n = TRY(recvmmsg(s[1], mm, 4, MSG_DONTWAIT, NULL));
+	/* Some are on their way still. */
+	n = TRY(recvmmsg(s[1], mm, 2, 0, NULL));
+	TRY(recvmmsg(s[1], mm + 2, 2, MSG_DONTWAIT, NULL));
 	for (i = 0; i < n; i++)
 		see_bytes("datagram", in[i], mm[i].msg_len);
 }

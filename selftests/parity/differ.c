@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is known to differ: a file with a scenario and the reason on each line,
+ * What is known to differ: a file with a scenario, or a pattern, and the reason on each line,
  *
  *	# comment
  *	address.addrform	the carrier of a connection stays an IPv6 one
@@ -8,6 +8,7 @@
 #include "parity.h"
 #include "differ.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,12 +50,12 @@ const char *differ_reason(const char *scenario)
 	size_t i;
 
 	for (i = 0; i < nr_known; i++)
-		if (!strcmp(known[i].name, scenario))
+		if (!fnmatch(known[i].name, scenario, 0))
 			return known[i].reason;
 	return NULL;
 }
 
-const char *differ_unknown(bool (*exists)(const char *scenario))
+const char *differ_unknown(bool (*exists)(const char *pattern))
 {
 	size_t i;
 

@@ -9,7 +9,7 @@
 bool differ_load(const char *path);
 /* Why a scenario differs; NULL: it should not. */
 const char *differ_reason(const char *scenario);
-/* The first one in the list that does not exist, or NULL. */
-const char *differ_unknown(bool (*exists)(const char *scenario));
+/* The first one in the list that no scenario matches, or NULL. */
+const char *differ_unknown(bool (*exists)(const char *pattern));
 
 #endif /* PARITY_DIFFER_H */

@@ -3,13 +3,17 @@
 #include "kselftest.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
 
 /* Longer than anything takes on a machine that is emulated and busy. */
-#define PATIENCE_MS	10000
+static int patience_ms(void)
+{
+	return (run.hasty ? 300 : 10000) * ksft_time_scale();
+}
 
 int make(enum way way, int type)
 {
@@ -140,7 +144,7 @@ void wait_for(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	if (MUST(poll(&p, 1, PATIENCE_MS * (int)ksft_time_scale())) == 0) {
+	if (MUST(poll(&p, 1, patience_ms())) == 0) {
 		errno = ETIMEDOUT;
 		give_up(__FILE__, __LINE__, "poll");
 	}
@@ -152,7 +156,7 @@ static void wait_until(bool (*probe)(int arg, int value), int arg, int value, co
 	int ms;
 
 	for (ms = 0; !probe(arg, value); ms++) {
-		if (ms == PATIENCE_MS * (int)ksft_time_scale()) {
+		if (ms == patience_ms()) {
 			errno = ETIMEDOUT;
 			give_up(__FILE__, __LINE__, what);
 		}
@@ -170,6 +174,20 @@ static bool has_bytes(int fd, int n)
 void wait_bytes(int fd, int n)
 {
 	wait_until(has_bytes, fd, n, "bytes to arrive");
+}
+
+static bool has_signal(int sig, int unused)
+{
+	sigset_t set;
+
+	(void)unused;
+	return !sigpending(&set) && sigismember(&set, sig);
+}
+
+/* Until a signal is pending, which is blocked. */
+void wait_signal(int sig)
+{
+	wait_until(has_signal, sig, 0, "a signal");
 }
 
 static bool all_sent(int fd, int unused)

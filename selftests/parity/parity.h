@@ -44,6 +44,7 @@ struct run {
 	enum way server;
 	bool nonblock;
 	int af_dmm;		/* number of the family */
+	bool hasty;		/* known to differ: no use in waiting for what does not come */
 };
 
 extern struct run run;
@@ -164,6 +165,7 @@ int take(int l);
 struct pair pair(void);
 void wait_for(int fd, short events);
 void wait_bytes(int fd, int n);
+void wait_signal(int sig);
 void wait_unsent(int fd);
 void wait_asleep(int tid);
 void put(int fd, const char *text);
