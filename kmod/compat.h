@@ -80,6 +80,15 @@ static inline bool dmm_wants_pktinfo(const struct sock *sk)
 #endif
 }
 
+static inline bool dmm_wants_ttl(const struct sock *sk)
+{
+#ifdef DMM_HAVE_INET_CMSG_FLAGS
+	return inet_cmsg_flags(inet_sk(sk)) & IP_CMSG_TTL;
+#else
+	return inet_sk(sk)->cmsg_flags & IP_CMSG_TTL;
+#endif
+}
+
 static inline bool dmm_wants_tos(const struct sock *sk)
 {
 #ifdef DMM_HAVE_INET_CMSG_FLAGS

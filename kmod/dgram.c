@@ -229,9 +229,13 @@ static int put_datagram(struct dmm_conn *conn, const struct dmm_datagram *head,
  * struct control - what a send is told besides its destination
  * @segment:	bytes of each datagram that it is cut into (UDP_SEGMENT), 0: it is one
  * @local:	address that it leaves from (IP_PKTINFO), all zero: the socket's
+ * @tos:	IP_TOS, IPV6_TCLASS; negative: the socket's
+ * @ttl:	IP_TTL, IPV6_HOPLIMIT; negative: the socket's
  */
 struct control {
 	u16 segment;
+	int tos;
+	int ttl;
 	struct in6_addr local;
 };
 
@@ -248,6 +252,7 @@ static int read_control(struct sock *sk, struct msghdr *msg, struct control *c)
 	struct cmsghdr *cmsg;
 
 	memset(c, 0, sizeof(*c));
+	c->tos = c->ttl = -1;
 	c->segment = READ_ONCE(udp_sk(sk)->gso_size);
 	if (!msg->msg_controllen)
 		return 0;
@@ -263,9 +268,35 @@ static int read_control(struct sock *sk, struct msghdr *msg, struct control *c)
 		} else if (is_cmsg(cmsg, SOL_IPV6, IPV6_PKTINFO, sizeof(*info6))) {
 			info6 = CMSG_DATA(cmsg);
 			c->local = info6->ipi6_addr;
+		} else if (is_cmsg(cmsg, SOL_IP, IP_TTL, sizeof(int)) ||
+			   is_cmsg(cmsg, SOL_IPV6, IPV6_HOPLIMIT, sizeof(int))) {
+			c->ttl = *(int *)CMSG_DATA(cmsg);
+		} else if (is_cmsg(cmsg, SOL_IP, IP_TOS, sizeof(int)) ||
+			   is_cmsg(cmsg, SOL_IPV6, IPV6_TCLASS, sizeof(int))) {
+			c->tos = *(int *)CMSG_DATA(cmsg);
 		}
 	}
-	return 0;
+	return c->ttl > 255 || c->tos > 255 ? -EINVAL : 0;
+}
+
+static int default_ttl(const struct sock *sk)
+{
+	return READ_ONCE(sock_net(sk)->ipv4.sysctl_ip_default_ttl);
+}
+
+/* What the socket's options say where the send does not. */
+static void mark(const struct sock *sk, const struct control *c, struct dmm_datagram *head)
+{
+	int tos = inet_sk(sk)->tos, ttl = inet_sk(sk)->uc_ttl;
+
+#if IS_ENABLED(CONFIG_IPV6)
+	if (head->family == AF_INET6) {
+		tos = inet6_sk(sk)->tclass;
+		ttl = inet6_sk(sk)->hop_limit;
+	}
+#endif
+	head->tos = c->tos >= 0 ? c->tos : tos;
+	head->ttl = c->ttl > 0 ? c->ttl : ttl > 0 ? ttl : default_ttl(sk);
 }
 
 /* Is there an address to send to, and of a family that the socket can? */
@@ -287,7 +318,7 @@ static int make_head(struct sock *sk, const struct dmm_conn *conn,
 	if (!head->port)
 		return msg->msg_name ? -EINVAL : -EDESTADDRREQ;
 	head->family = mapped(head->addr) ? AF_INET : AF_INET6;
-	head->tos = inet_sk(sk)->tos;
+	mark(sk, c, head);
 	return 0;
 }
 
@@ -439,7 +470,7 @@ static void put_control(struct sock *sk, struct msghdr *msg,
 {
 	struct in_pktinfo info = {};
 	struct in6_pktinfo info6 = {};
-	int tclass = head->tos;
+	int tclass = head->tos, ttl = head->ttl;
 	u8 tos = head->tos;
 
 	if (head->family == AF_INET && dmm_wants_pktinfo(sk)) {
@@ -447,6 +478,8 @@ static void put_control(struct sock *sk, struct msghdr *msg,
 		info.ipi_spec_dst = info.ipi_addr;
 		put_cmsg(msg, SOL_IP, IP_PKTINFO, sizeof(info), &info);
 	}
+	if (ttl && head->family == AF_INET && dmm_wants_ttl(sk))
+		put_cmsg(msg, SOL_IP, IP_TTL, sizeof(ttl), &ttl);
 	if (dmm_wants_tos(sk))
 		put_cmsg(msg, SOL_IP, IP_TOS, sizeof(tos), &tos);
 #if IS_ENABLED(CONFIG_IPV6)
@@ -454,6 +487,8 @@ static void put_control(struct sock *sk, struct msghdr *msg,
 		memcpy(&info6.ipi6_addr, head->local, sizeof(info6.ipi6_addr));
 		put_cmsg(msg, SOL_IPV6, IPV6_PKTINFO, sizeof(info6), &info6);
 	}
+	if (ttl && sk->sk_family == AF_INET6 && inet6_sk(sk)->rxopt.bits.rxhlim)
+		put_cmsg(msg, SOL_IPV6, IPV6_HOPLIMIT, sizeof(ttl), &ttl);
 	if (sk->sk_family == AF_INET6 && inet6_sk(sk)->rxopt.bits.rxtclass)
 		put_cmsg(msg, SOL_IPV6, IPV6_TCLASS, sizeof(tclass), &tclass);
 #endif

@@ -62,6 +62,7 @@ static bool deliver(struct place *to, const struct dmm_open *flow, const struct 
 		.len = d->len,
 		.family = d->family,
 		.tos = d->tos,
+		.ttl = d->ttl,
 		.port = flow->lport,
 	};
 	int ret;

@@ -403,6 +403,8 @@ struct dmm_page {
  * @addr:	of the far end, IPv4 in its v4-mapped form
  * @local:	address that the datagram came to, or shall leave from; all
  *		zero: the socket's own
+ * @ttl:	IP_TTL or IPV6_UNICAST_HOPS; 0: not known, or the stack's own
+ * @reserved:	zero
  *
  * Datagrams start at multiples of DMM_DATAGRAM_ALIGN, so that this is in one
  * piece, and are produced and taken whole.
@@ -414,7 +416,8 @@ struct dmm_datagram {
 	__be16 port;
 	__u8 addr[16];
 	__u8 local[16];
-	__u8 reserved[24];
+	__u8 ttl;
+	__u8 reserved[23];
 };
 
 #define DMM_DATAGRAM_ALIGN	64u
