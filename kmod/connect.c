@@ -661,10 +661,8 @@ static int wait_outcome(struct sock *sk, struct dmm_connect *c, long timeo)
  * it come there, lest the call that is made then finds nothing to tell: io_uring
  * makes it at each wake-up, and ends with what it says.
  */
-static bool step_ended(struct dmm_connect *c, const struct sock *sk)
+static bool step_ended(struct dmm_connect *c)
 {
-	if (READ_ONCE(sk->sk_state) == TCP_CLOSE)
-		return false;
 	mutex_lock(&c->step);
 	mutex_unlock(&c->step);
 	return !running(c);
@@ -698,7 +696,7 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 	if (!c)
 		return -EALREADY;
 	err = wait_outcome(sk, c, timeo);
-	if (err == -EINPROGRESS && again && step_ended(c, sk))
+	if (err == -EINPROGRESS && again && step_ended(c))
 		err = 0;
 	if (err) {
 		if (err == -EINPROGRESS && again)
