@@ -101,6 +101,11 @@ static void reset(struct socket *sock)
 	struct sock *sk = sock->sk;
 
 	drop(sk, end_by_reset);
+	/* A worker may just have asked the kernel's TCP to connect. */
+	lock_sock(sk);
+	if (sk->sk_state != TCP_CLOSE)
+		sk->sk_prot->disconnect(sk, 0);
+	release_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	WRITE_ONCE(sk->sk_err, ECONNRESET);
 	sock->state = SS_UNCONNECTED;
