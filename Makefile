@@ -35,8 +35,8 @@ cppflags := -D_GNU_SOURCE -Iuapi -Ilib/include
 NL_CFLAGS = $(shell pkg-config --cflags libnl-genl-3.0)
 NL_LIBS	  = $(shell pkg-config --libs libnl-genl-3.0)
 
-# $(call objs,DIR): the object files of all C sources in DIR
-objs = $(patsubst %.c,$B/obj/%.o,$(wildcard $(1)/*.c))
+# $(call objs,DIR...): the object files of all C sources in DIR
+objs = $(patsubst %.c,$B/obj/%.o,$(wildcard $(addsuffix /*.c,$(1))))
 
 .PHONY: help
 help:

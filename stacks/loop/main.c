@@ -3,7 +3,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/dmm.h>
+
+#include "../common/daemon/daemon.h"
 
 struct daemon {
 	struct loop loop;
@@ -133,69 +132,6 @@ static int parse(struct daemon *d, int argc, char **argv)
 	return status;
 }
 
-/* Who started us may wait for the end of what we print. */
-static void leave_terminal(struct daemon *d)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (write(d->ready, "", 1) < 0 || null < 0)
-		perror("dmm-loop: --background");
-	close(d->ready);
-	for (int fd = 0; null >= 0 && fd <= 2; fd++)
-		dup2(null, fd);
-	close(null);
-}
-
-/* What sd_notify() does, and for --background: tell who started us. */
-static void say_ready(struct daemon *d)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	char text[64];
-	int sk;
-
-	if (d->ready >= 0)
-		leave_terminal(d);
-	if (!path || strlen(path) >= sizeof(sun.sun_path))
-		return;
-	strcpy(sun.sun_path, path);
-	if (*path == '@')
-		sun.sun_path[0] = 0;
-	sk = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sk < 0)
-		return;
-	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", getpid());
-	if (sendto(sk, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sun,
-		   offsetof(struct sockaddr_un, sun_path) + strlen(path)) < 0)
-		perror("dmm-loop: NOTIFY_SOCKET");
-	close(sk);
-}
-
-/*
- * The device belongs to the process that opens it, so the fork is before that.
- * Returns in the child; the parent exits as soon as it knows how it went.
- */
-static int go_to_background(struct daemon *d)
-{
-	int ends[2];
-	char byte;
-	pid_t pid;
-
-	if (pipe(ends))
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid) {
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) != 1);
-	}
-	close(ends[0]);
-	d->ready = ends[1];
-	setsid();
-	return 0;
-}
-
 /* From the predecessor if there is one; a socket that nobody listens at is left over. */
 static int start(struct daemon *d)
 {
@@ -277,7 +213,7 @@ static int run(struct daemon *d)
 
 static int serve(struct daemon *d)
 {
-	int ret = d->background ? go_to_background(d) : 0;
+	int ret = d->background ? daemon_background(&d->ready) : 0;
 
 	if (!ret)
 		ret = catch_signals(d);
@@ -286,7 +222,7 @@ static int serve(struct daemon *d)
 	if (!ret)
 		ret = offer(d);
 	if (!ret) {
-		say_ready(d);
+		daemon_ready("dmm-loop", d->ready);
 		ret = run(d);
 	}
 	/* A successor has its own socket at the path. */

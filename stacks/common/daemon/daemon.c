@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void notify(const char *name, const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char text[64];
+	int sk;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return;
+	strcpy(sun.sun_path, path);
+	if (*path == '@')
+		sun.sun_path[0] = 0;
+	sk = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sk < 0)
+		return;
+	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", getpid());
+	if (sendto(sk, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sun,
+		   offsetof(struct sockaddr_un, sun_path) + strlen(path)) < 0)
+		fprintf(stderr, "%s: NOTIFY_SOCKET: %m\n", name);
+	close(sk);
+}
+
+/* Who started us may wait for the end of what we print. */
+static void leave_terminal(const char *name, int ready)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (write(ready, "", 1) < 0 || null < 0)
+		fprintf(stderr, "%s: --background: %m\n", name);
+	close(ready);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	close(null);
+}
+
+void daemon_ready(const char *name, int ready)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	if (ready >= 0)
+		leave_terminal(name, ready);
+	if (path)
+		notify(name, path);
+}
+
+int daemon_background(int *ready)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ends))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 1);
+	}
+	close(ends[0]);
+	*ready = ends[1];
+	setsid();
+	return 0;
+}
