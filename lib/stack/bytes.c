@@ -93,6 +93,11 @@ DMM_EXPORT void dmm_conn_tx_consume(struct dmm_conn *conn, size_t bytes)
 		dmm_conn_tx_take(conn, bytes);
 }
 
+DMM_EXPORT size_t dmm_conn_rx_pending(const struct dmm_conn *conn)
+{
+	return has_rings(conn) ? dmm_writer_used(&conn->rx) : 0;
+}
+
 DMM_EXPORT size_t dmm_conn_rx_reserve(struct dmm_conn *conn, size_t want, struct iovec iov[2])
 {
 	size_t room = dmm_conn_rx_look(conn, want);

@@ -385,6 +385,9 @@ size_t dmm_conn_rx_reserve(struct dmm_conn *conn, size_t want, struct iovec iov[
 /* dmm_conn_rx_commit() - the first @bytes of the room are for the application */
 void dmm_conn_rx_commit(struct dmm_conn *conn, size_t bytes);
 
+/* dmm_conn_rx_pending() - bytes that are committed and the application has not taken */
+size_t dmm_conn_rx_pending(const struct dmm_conn *conn);
+
 /* dmm_conn_write() - copy bytes to the application; returns how many had room */
 size_t dmm_conn_write(struct dmm_conn *conn, const void *bytes, size_t len);
 
