@@ -34,7 +34,7 @@ static inline void *inprocess_thread(void *arg)
 }
 
 /* @config->device is ours to set. */
-static inline void inprocess_start(struct inprocess *p, struct dmm_stack_config *config)
+static inline void inprocess_prepare(struct inprocess *p, struct dmm_stack_config *config)
 {
 	*p = (struct inprocess){ .peer = dmm_peer_new() };
 	p->device = dmm_peer_device(p->peer);
@@ -51,11 +51,24 @@ static inline void inprocess_start(struct inprocess *p, struct dmm_stack_config 
 		.report = inprocess_report,
 		.skip = ksft_skip,
 	};
-	if (dmm_stack_open(&p->stack, config)) {
+}
+
+static inline void inprocess_run(struct inprocess *p, struct dmm_stack *stack)
+{
+	p->stack = stack;
+	pthread_create(&p->thread, NULL, inprocess_thread, stack);
+}
+
+static inline void inprocess_start(struct inprocess *p, struct dmm_stack_config *config)
+{
+	struct dmm_stack *stack;
+
+	inprocess_prepare(p, config);
+	if (dmm_stack_open(&stack, config)) {
 		ksft_note("the stack cannot be opened");
 		exit(KSFT_FAIL);
 	}
-	pthread_create(&p->thread, NULL, inprocess_thread, p->stack);
+	inprocess_run(p, stack);
 }
 
 /* The stack has to give back all connections; that can take it some turns. */
