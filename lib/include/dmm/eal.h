@@ -62,11 +62,13 @@ struct dmm_eal_config {
  * @data:	its first byte, of the Ethernet header
  * @len:	bytes, all at @data
  * @flags:	DMM_FRAME_*
+ * @port:	where it came from
  */
 struct dmm_frame {
 	void *data;
 	uint32_t len;
 	uint32_t flags;
+	struct dmm_eal_port *port;
 };
 
 /*
@@ -74,6 +76,9 @@ struct dmm_frame {
  * the device shall compute it (only with DMM_EAL_TX_CHECKSUM).
  */
 #define DMM_FRAME_CHECKSUM	(1u << 0)
+
+/* To transmit: all bytes but those of the first element stay until dmm_eal_flush(). */
+#define DMM_FRAME_STAYS		(1u << 1)
 
 /**
  * dmm_eal_open() - open a port
@@ -108,11 +113,10 @@ bool dmm_eal_scarce(const struct dmm_eal_port *port);
  * dmm_eal_tx() - transmit a frame
  * @iov:	its bytes; the first element has all headers
  * @nr:		elements of @iov
- * @flags:	DMM_FRAME_CHECKSUM
+ * @flags:	DMM_FRAME_CHECKSUM, DMM_FRAME_STAYS
  *
- * The first element is copied.  The others are read no later than in
- * dmm_eal_flush(), by the driver, or are copied here where the driver goes on
- * reading behind it.
+ * Bytes that stay are read no later than in dmm_eal_flush(), by the driver, or are
+ * copied here where the driver goes on reading behind it, as others are.
  *
  * Returns 0; -EMSGSIZE: longer than the MTU allows; -ENOBUFS: no room, the frame
  * is lost, as any frame may be.

@@ -26,15 +26,13 @@ static const rte_be16_t *transport_checksum(const void *data, uint32_t len, uint
 	uint32_t at = sizeof(*eth);
 	uint8_t proto;
 
-	if (len < sizeof(*eth) + sizeof(*ip6) + sizeof(struct rte_tcp_hdr))
-		return NULL;
-	if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
+	if (len >= at + sizeof(*ip4) && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)) {
 		if (ip4->fragment_offset & RTE_BE16((uint16_t)~RTE_IPV4_HDR_DF_FLAG))
 			return NULL;
 		proto = ip4->next_proto_id;
 		at += rte_ipv4_hdr_len(ip4);
 		*pseudo = rte_ipv4_phdr_cksum(ip4, 0);
-	} else if (eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
+	} else if (len >= at + sizeof(*ip6) && eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV6)) {
 		proto = ip6->proto;
 		at += sizeof(*ip6);
 		*pseudo = rte_ipv6_phdr_cksum(ip6, 0);
@@ -63,13 +61,14 @@ static bool is_partial(const void *data, uint32_t len)
 }
 
 /* What a frame is worth; false: nothing. */
-static bool inspect(const struct dmm_eal_port *p, const struct rte_mbuf *m, struct dmm_frame *f)
+static bool inspect(struct dmm_eal_port *p, const struct rte_mbuf *m, struct dmm_frame *f)
 {
 	uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
 	f->data = rte_pktmbuf_mtod(m, void *);
 	f->len = m->data_len;
 	f->flags = 0;
+	f->port = p;
 	if (m->nb_segs > 1 || m->data_len < RTE_ETHER_HDR_LEN ||
 	    checksum == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return false;
@@ -98,17 +97,19 @@ unsigned int dmm_eal_rx(struct dmm_eal_port *p, struct dmm_frame **frames, unsig
 			eal_capture(p, &(struct iovec){ f->data, f->len }, 1, false);
 		frames[good++] = f;
 	}
+	p->held += good;
 	return good;
 }
 
 void dmm_eal_release(struct dmm_frame *frame)
 {
+	frame->port->held--;
 	rte_pktmbuf_free(mbuf_of(frame));
 }
 
 bool dmm_eal_scarce(const struct dmm_eal_port *p)
 {
-	return rte_mempool_avail_count(p->rx_pool) < p->low;
+	return p->held >= p->high;
 }
 
 /* Where the checksum is, and what a device expects there to begin with. */
@@ -155,12 +156,13 @@ static int append_copy(struct rte_mbuf *m, const struct iovec *iov)
 	return 0;
 }
 
-static int fill(struct dmm_eal_port *p, struct rte_mbuf *m, const struct iovec *iov, int nr)
+static int fill(struct dmm_eal_port *p, struct rte_mbuf *m, const struct iovec *iov, int nr,
+		bool refs)
 {
 	int ret = append_copy(m, &iov[0]);
 
 	for (int i = 1; i < nr && !ret; i++)
-		ret = p->refs ? append_ref(p, m, &iov[i]) : append_copy(m, &iov[i]);
+		ret = refs ? append_ref(p, m, &iov[i]) : append_copy(m, &iov[i]);
 	return ret;
 }
 
@@ -175,7 +177,7 @@ int dmm_eal_tx(struct dmm_eal_port *p, const struct iovec *iov, int nr, uint32_t
 	if (len > (size_t)p->mtu + RTE_ETHER_HDR_LEN)
 		return -EMSGSIZE;
 	m = rte_pktmbuf_alloc(p->tx_pool);
-	ret = m ? fill(p, m, iov, nr) : -ENOBUFS;
+	ret = m ? fill(p, m, iov, nr, p->refs && flags & DMM_FRAME_STAYS) : -ENOBUFS;
 	if (ret) {
 		p->stats.tx_lost++;
 		rte_pktmbuf_free(m);

@@ -31,7 +31,8 @@ struct dmm_eal_port {
 	uint32_t offloads;
 	uint16_t mtu;
 	struct rte_mempool *rx_pool, *tx_pool;
-	unsigned int low;		/* free frames below which they are scarce */
+	unsigned int held;		/* frames that the stack has */
+	unsigned int high;		/* from which on others are scarce */
 	struct rte_mbuf_ext_shared_info ext;
 
 	struct rte_mbuf *tx[EAL_BURST];

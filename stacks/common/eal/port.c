@@ -122,7 +122,7 @@ static int make_pools(struct dmm_eal_port *p, const struct dmm_eal_config *confi
 			  sizeof(struct dmm_frame) + config->frame_priv,
 			  large ? UINT16_MAX - RTE_PKTMBUF_HEADROOM : RTE_MAX(room, 2048u));
 	p->tx_pool = pool(p, "tx", 2 * TX_SLOTS + EAL_BURST, 0, room);
-	p->low = frames / 4;
+	p->high = frames - frames / 4;
 	return p->rx_pool && p->tx_pool ? 0 : -rte_errno;
 }
 
