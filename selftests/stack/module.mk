@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Cases for any stack: on the in-process peer (host tests), and on real sockets (conformance).
-stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop)
+stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop lwip lwip_net)
 $(stack_tests): $B/obj/selftests/stack/cases.o $B/obj/selftests/stack/peer.o
 $(stack_tests): override CPPFLAGS += -Iselftests
 $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop))
+
+lwip_tests := $B/selftests/host/test_stack_lwip $B/selftests/host/test_stack_lwip_net
+$(lwip_tests): $(filter-out %/main.o,$(lwip_own)) $(lwip_objs) $B/lib/libdmm-eal.a
+$(lwip_tests): LDLIBS = $(EAL_LIBS)
+$B/selftests/host/test_stack_lwip_net: $B/obj/selftests/stack/lwip_net.o
+$B/selftests/host/test_stack_lwip: override CPPFLAGS += $(lwip_flags)
+$B/obj/selftests/stack/lwip_net.o: override CPPFLAGS += $(lwip_flags)
 
 TESTBINS += $B/selftests/bin/stack-cases
 $B/selftests/bin/stack-cases: $(addprefix $B/obj/selftests/stack/,cases.o kernel.o main.o)
