@@ -251,7 +251,8 @@ static int put_sock(struct sock *sk, const struct sock_msg *m, u64 cookie, u8 st
 	    nla_put_u8(m->skb, DMM_A_DECISION_FAMILY, flow.family) ||
 	    put_addr(m->skb, DMM_A_DECISION_SRC, flow.family, &flow.src) ||
 	    nla_put_u16(m->skb, DMM_A_DECISION_SPORT, flow.sport) ||
-	    put_uid(m->skb, m->ns, flow.uid))
+	    put_uid(m->skb, m->ns, flow.uid) ||
+	    nla_put_u32(m->skb, DMM_A_DECISION_INODE, sock_i_ino(sk)))
 		return -EMSGSIZE;
 	return put_user_sock(m->skb, &u) ?: put_decision(m->skb, d);
 }

@@ -249,6 +249,7 @@ static const struct dmm_field decision_fields[] = {
 	[DMM_A_DECISION_TX_SIZE] = F(decision, tx_size, U32, "tx-size"),
 	[DMM_A_DECISION_RX_USED] = F(decision, rx_used, U32, "rx-used"),
 	[DMM_A_DECISION_RX_SIZE] = F(decision, rx_size, U32, "rx-size"),
+	[DMM_A_DECISION_INODE] = F(decision, inode, U32, "inode"),
 };
 TYPE(decision);
 

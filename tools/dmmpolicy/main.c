@@ -28,7 +28,7 @@ static const struct command commands[] = {
 	{ "save", NULL, "", cmd_save },
 	{ "monitor", NULL, "[rule | decision | stack | all]", cmd_monitor },
 	{ "stat", NULL, "", cmd_stat },
-	{ "stack", "show", "[STACK]", cmd_stack_show },
+	{ "stack", "show", "[STACK[@INSTANCE]]", cmd_stack_show },
 	{ "stack", "share", "STACK@INSTANCE netns { NAME | PID }", cmd_stack_share },
 	{ "stack", "unshare", "STACK@INSTANCE netns { NAME | PID }", cmd_stack_unshare },
 	{ "stack", "flush", "", cmd_stack_flush },

@@ -102,26 +102,49 @@ static int show_kernel(void *arg, const struct dmm_object *obj)
 	return 0;
 }
 
-static int show(struct app *app, const char *stack)
+/* STACK or STACK@INSTANCE, whose words go to @name. */
+static int parse_name(struct dmm_instance *req, char name[DMM_NAME_MAX], const char *word)
 {
-	struct dmm_instance req = { .has = stack ? DMM_HAS(DMM_A_STACK_STACK) : 0, .stack = stack };
+	char *at;
+
+	if (strlen(word) >= DMM_NAME_MAX)
+		return usage_error("the name of the stack is too long");
+	strcpy(name, word);
+	at = strchr(name, '@');
+	*req = (struct dmm_instance){ .has = DMM_HAS(DMM_A_STACK_STACK), .stack = name };
+	if (at) {
+		*at = '\0';
+		req->has |= DMM_HAS(DMM_A_STACK_INSTANCE);
+		req->instance = at + 1;
+	}
+	return EXIT_OK;
+}
+
+static int show(struct app *app, const struct dmm_instance *req)
+{
 	struct output out;
 	int err = 0;
 
 	output_begin(&out, app);
-	if (!stack || !strcmp(stack, "kernel"))
+	if (!req->stack || !strcmp(req->stack, "kernel"))
 		err = dmm_get(app->client, DMM_CMD_STAT_GET, NULL, show_kernel, &out);
 	if (!err)
-		err = dmm_dump(app->client, DMM_CMD_STACK_GET, &req, show_instance, &out);
+		err = dmm_dump(app->client, DMM_CMD_STACK_GET, req, show_instance, &out);
 	output_end(&out);
 	return err ? print_client_error(app, err) : EXIT_OK;
 }
 
 int cmd_stack_show(struct app *app, int argc, char **argv)
 {
-	int ret = argc > 1 ? no_more_words(argc - 1, argv + 1) : need_client(app);
+	struct dmm_instance req = { 0 };
+	char name[DMM_NAME_MAX];
+	int ret = argc > 1 ? no_more_words(argc - 1, argv + 1) : EXIT_OK;
 
-	return ret == EXIT_OK ? show(app, argc ? argv[0] : NULL) : ret;
+	if (ret == EXIT_OK && argc)
+		ret = parse_name(&req, name, argv[0]);
+	if (ret == EXIT_OK)
+		ret = need_client(app);
+	return ret == EXIT_OK ? show(app, &req) : ret;
 }
 
 /* share, unshare: STACK@INSTANCE netns { NAME | PID } */
@@ -156,23 +179,18 @@ static int find_netns(struct share *s, const char *word)
 
 static int parse_share(struct share *s, int argc, char **argv)
 {
-	char *at;
+	int ret;
 
 	*s = (struct share){ .fd = -1 };
 	if (argc < 3 || strcmp(argv[1], "netns"))
 		return usage_error("expected STACK@INSTANCE netns NAME or PID");
 	if (argc > 3)
 		return no_more_words(argc - 3, argv + 3);
-	if (strlen(argv[0]) >= sizeof(s->name))
-		return usage_error("the name of the instance is too long");
-	strcpy(s->name, argv[0]);
-	at = strchr(s->name, '@');
-	if (!at)
+	ret = parse_name(&s->req, s->name, argv[0]);
+	if (ret != EXIT_OK)
+		return ret;
+	if (!s->req.instance)
 		return usage_error("which instance: expected STACK@INSTANCE");
-	*at = '\0';
-	s->req.has = DMM_HAS(DMM_A_STACK_STACK) | DMM_HAS(DMM_A_STACK_INSTANCE);
-	s->req.stack = s->name;
-	s->req.instance = at + 1;
 	return find_netns(s, argv[2]);
 }
 

@@ -132,6 +132,7 @@ static int take_held(void *arg, const struct dmm_object *obj)
 	s->sport = d->sport;
 	s->dport = d->dport;
 	s->uid = d->uid;
+	s->inode = d->inode;
 	s->reason = d->reason;
 	s->rule = d->rule;
 	s->prio = d->prio;

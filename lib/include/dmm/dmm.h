@@ -250,6 +250,7 @@ struct dmm_decision {
 	uint32_t tx_size;
 	uint32_t rx_used;
 	uint32_t rx_size;
+	uint32_t inode;
 };
 
 /* Attributes DMM_A_STACK_*: an instance of a stack. */
