@@ -12,6 +12,15 @@
 
 /* Making. */
 
+void dmm_open_init(struct dmm_open *open, const struct dmm_flow *flow)
+{
+	memset(open, 0, sizeof(*open));
+	memcpy(open->local, &flow->src, sizeof(open->local));
+	open->lport = htons(flow->sport);
+	open->family = flow->family;
+	open->type = flow->type;
+}
+
 static u32 ring_max(const struct sock *sk, bool tx, u32 fallback)
 {
 	u8 lock = tx ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK;

@@ -32,6 +32,7 @@
 #include "ring.h"
 
 struct dmm_connect;
+struct dmm_flow;
 struct dmm_instance;
 struct dmm_listener;
 struct dmm_queue;
@@ -160,6 +161,9 @@ static inline bool dmm_conn_paired(const struct dmm_conn *conn)
 {
 	return !conn->page;
 }
+
+/* The local end of what is decided; there is no remote one yet. */
+void dmm_open_init(struct dmm_open *open, const struct dmm_flow *flow);
 
 /**
  * dmm_conn_new() - a connection of an instance, that nobody knows yet

@@ -272,17 +272,6 @@ static void give_up(struct dmm_connect *c)
 	}
 }
 
-static void open_of(struct dmm_open *open, const struct dmm_flow *flow)
-{
-	memset(open, 0, sizeof(*open));
-	memcpy(open->local, &flow->src, sizeof(open->local));
-	memcpy(open->remote, &flow->dst, sizeof(open->remote));
-	open->lport = htons(flow->sport);
-	open->rport = htons(flow->dport);
-	open->family = flow->family;
-	open->type = flow->type;
-}
-
 static struct dmm_conn *attempt_make(struct dmm_connect *c, struct sock *sk,
 				     const char *stack)
 {
@@ -295,7 +284,9 @@ static struct dmm_conn *attempt_make(struct dmm_connect *c, struct sock *sk,
 				 &netns);
 	if (!inst)
 		return ERR_PTR(-ECONNREFUSED);
-	open_of(&open, &c->flow);
+	dmm_open_init(&open, &c->flow);
+	memcpy(open.remote, &c->flow.dst, sizeof(open.remote));
+	open.rport = htons(c->flow.dport);
 	conn = dmm_conn_new(inst, NULL, DMM_CONN_STREAM, &open, netns, sk);
 	dmm_instance_put(inst);
 	return conn;

@@ -24,7 +24,7 @@
 static struct dmm_conn *make(struct sock *sk, const struct dmm_flow *flow,
 			     const char *stack)
 {
-	struct dmm_open open = { .family = flow->family, .type = SOCK_DGRAM };
+	struct dmm_open open;
 	struct dmm_instance *inst;
 	struct dmm_conn *conn;
 	u32 netns;
@@ -32,8 +32,7 @@ static struct dmm_conn *make(struct sock *sk, const struct dmm_flow *flow,
 	inst = dmm_instance_find(sock_net(sk), stack, flow, true, &netns);
 	if (!inst)
 		return ERR_PTR(-ECONNREFUSED);
-	memcpy(open.local, &flow->src, sizeof(open.local));
-	open.lport = htons(flow->sport);
+	dmm_open_init(&open, flow);
 	conn = dmm_conn_new(inst, NULL, DMM_CONN_DATAGRAM, &open, netns, sk);
 	dmm_instance_put(inst);
 	return conn;
@@ -187,11 +186,6 @@ static u32 room_for(u32 len)
 	return ALIGN(sizeof(struct dmm_datagram) + len, DMM_DATAGRAM_ALIGN);
 }
 
-static bool cannot_send(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
-}
-
 static int wait_room(struct sock *sk, struct dmm_conn *conn, u32 needed, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -204,7 +198,8 @@ static int wait_room(struct sock *sk, struct dmm_conn *conn, u32 needed, long *t
 	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 	dmm_conn_want_space(conn);
 	sk_wait_event(sk, timeo,
-		      cannot_send(sk) || dmm_bytes_peek_space(conn->tx) >= needed, &wait);
+		      dmm_user_cannot_send(sk) ||
+			      dmm_bytes_peek_space(conn->tx) >= needed, &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return 0;
 }

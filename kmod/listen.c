@@ -53,23 +53,12 @@ static void take_conn(struct dmm_listener *l, struct dmm_conn *conn)
 	dmm_conn_close(conn, false);
 }
 
-static void open_of(const struct dmm_listener *l, struct dmm_open *open)
-{
-	const struct dmm_flow *flow = &l->flow.flow;
-
-	memset(open, 0, sizeof(*open));
-	memcpy(open->local, &flow->src, sizeof(open->local));
-	open->lport = htons(flow->sport);
-	open->family = flow->family;
-	open->type = SOCK_STREAM;
-}
-
 static void add_conn(struct dmm_listener *l, struct dmm_instance *inst, u32 netns)
 {
 	struct dmm_conn *conn;
 	struct dmm_open open;
 
-	open_of(l, &open);
+	dmm_open_init(&open, &l->flow.flow);
 	conn = dmm_conn_new(inst, NULL, DMM_CONN_LISTENER, &open, netns, l->sk);
 	if (IS_ERR(conn))
 		return;

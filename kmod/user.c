@@ -30,12 +30,6 @@ static bool peerless(const struct dmm_conn *conn)
 
 /* Sending. */
 
-/* Nothing more can be sent: an error, or the end of it. */
-static bool cannot_send(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
-}
-
 static void want_space(struct sock *sk, struct dmm_conn *conn)
 {
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
@@ -56,7 +50,8 @@ static int wait_space(struct sock *sk, struct dmm_conn *conn, long *timeo)
 		return sock_intr_errno(*timeo);
 	add_wait_queue(sk_sleep(sk), &wait);
 	want_space(sk, conn);
-	sk_wait_event(sk, timeo, cannot_send(sk) || dmm_bytes_peek_writable(conn->tx), &wait);
+	sk_wait_event(sk, timeo,
+		      dmm_user_cannot_send(sk) || dmm_bytes_peek_writable(conn->tx), &wait);
 	remove_wait_queue(sk_sleep(sk), &wait);
 	return err;
 }
@@ -98,7 +93,7 @@ static int send_locked(struct sock *sk, struct dmm_conn *conn, struct msghdr *ms
 
 	sk_clear_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	while (!err && msg_data_left(msg)) {
-		if (cannot_send(sk))
+		if (dmm_user_cannot_send(sk))
 			return -EPIPE;
 		if (READ_ONCE(conn->peer_gone)) {
 			send_to_nobody(conn, msg);
@@ -148,7 +143,7 @@ int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 			return -ENOBUFS;
 		}
 	}
-	if (!size && cannot_send(sk))
+	if (!size && dmm_user_cannot_send(sk))
 		err = -EPIPE;
 	else
 		err = send_locked(sk, conn, msg);

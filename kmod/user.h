@@ -13,6 +13,7 @@
 
 #include <linux/net.h>
 #include <linux/poll.h>
+#include <net/sock.h>
 
 struct dmm_conn;
 
@@ -33,6 +34,12 @@ int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 		   unsigned long arg);
 int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 			     int __user *optlen);
+/* Nothing more can be sent: an error, or the end of it. */
+static inline bool dmm_user_cannot_send(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN;
+}
+
 /* The socket is closed: how its connection has to end.  Takes the reference. */
 void dmm_user_release(struct sock *sk, struct dmm_conn *conn);
 
