@@ -4,6 +4,9 @@
 # selftests/bin/NAME.c a program that tests use. Larger ones have a directory and a module.mk of their own.
 ksft_vm	  := $(patsubst %.c,$B/%,$(wildcard selftests/vm/*.c))
 ksft_host := $(patsubst %.c,$B/%,$(wildcard selftests/host/*.c))
+# What is not built is not tested.
+ksft_host := $(filter-out $(if $(filter lwip,$(WITHOUT)),%/test_stack_lwip %/test_stack_lwip_net) \
+	     $(if $(filter common/eal,$(WITHOUT)),%/test_eal),$(ksft_host))
 ksft_bin  := $(patsubst %.c,$B/%,$(wildcard selftests/bin/*.c))
 TESTBINS  += $(ksft_vm) $(ksft_host) $(ksft_bin)
 

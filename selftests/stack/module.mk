@@ -12,6 +12,7 @@ $(lwip_tests): LDLIBS = $(EAL_LIBS)
 $B/selftests/host/test_stack_lwip_net: $B/obj/selftests/stack/lwip_net.o
 $B/selftests/host/test_stack_lwip: override CPPFLAGS += $(lwip_flags)
 $B/obj/selftests/stack/lwip_net.o: override CPPFLAGS += $(lwip_flags)
+$B/obj/selftests/stack/lwip_net.o $B/obj/selftests/host/test_stack_lwip.o: | $B/lwip
 
 TESTBINS += $B/selftests/bin/stack-cases
 $B/selftests/bin/stack-cases: $(addprefix $B/obj/selftests/stack/,cases.o kernel.o main.o)

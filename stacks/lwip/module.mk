@@ -24,6 +24,6 @@ $B/obj/lwip/%.o:
 	@mkdir -p $(@D)
 	$(CC) $(cppflags) $(ccflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $B/lwip/$*.c
 
-$B/lwip: tools/lwip-source | $B/.deps-lwip
+$B/lwip: | $B/.deps-lwip
 	@mkdir -p $(@D)
-	ln -sfn "$$(tools/lwip-source)" $@
+	dir=$$(tools/lwip-source) && ln -sfn "$$dir" $@
