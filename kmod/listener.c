@@ -190,8 +190,6 @@ static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 	if (peer && result != JOINED)
 		unmake_peer(peer);
 	if (result == JOINED)
-		atomic64_inc(&conn->inst->stats.accepts);
-	if (result == JOINED)
 		win(conn);
 	else if (result == LOST)
 		lose(conn, err);
