@@ -376,6 +376,20 @@ static int start_kernel(struct dmm_connect *c, struct sock *sk)
 	return err == -EINPROGRESS ? 0 : err;
 }
 
+/*
+ * Who sleeps in connect() goes on.  Who polls hears of it when TCP has an answer:
+ * io_uring takes a wake-up for one, and asks again too early.  An answer that is
+ * there already was not seen before the socket's state said whom to ask.
+ */
+static void wake_connector(struct sock *sk)
+{
+	smp_mb();
+	if ((1 << inet_sk_state_load(sk)) & (TCPF_SYN_SENT | TCPF_SYN_RECV))
+		wake_up_interruptible_poll(sk_sleep(sk), EPOLLMSG);
+	else
+		sk->sk_state_change(sk);
+}
+
 /* False: a user stack has won meanwhile. */
 static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
 {
@@ -392,7 +406,7 @@ static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
 	}
 	spin_unlock(&c->lock);
 	if (won)
-		sk->sk_state_change(sk);
+		wake_connector(sk);
 	return won;
 }
 
