@@ -20,7 +20,7 @@ command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
 conformance=$(dirname "$(readlink -f "$0")")/../stack/conformance
 dir=$(mktemp -d)
 cleanup "rm -rf $dir"
-cleanup "jobs -p | xargs -r kill"
+cleanup "{ jobs -p; cat $dir/servers; } | xargs -r kill"
 cd "$dir" || exit
 
 # Another namespace, held by a process that ends with the test.
@@ -58,6 +58,8 @@ start() {
 # serve LOG COMMAND...: a server that says when it is ready.
 serve() {
 	"${@:2}" >"$1" 2>&1 &
+	# Not a job of the script: a case is a shell of its own.
+	echo $! >>servers
 	wait_for 120 grep -q "Serving HTTP" "$1" || { cat "$1"; return 1; }
 }
 
