@@ -2,7 +2,9 @@
 /*
  * stack_kill: a stack daemon is killed while it serves a thousand sockets, again and again. Each of them must see it,
  * new connections must go to the next stack at once, and listeners must go on with that, and with the daemon's successor,
- * without their owner doing anything.
+ * without their owner doing anything. Each time what the kernel had for it goes away again.
+ *
+ *	stack_kill [-r ROUNDS]
  */
 #include "kselftest.h"
 
@@ -183,17 +185,48 @@ static bool round_of(const char *stack, int listener)
 	return ok;
 }
 
+/* Objects in use in the caches that sockets, connections and what belongs to them come from. */
+static long objects(void)
+{
+	FILE *f = fopen("/proc/slabinfo", "re");
+	char line[512], name[64];
+	long sum = 0, active;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
+		    (!strncmp(name, "kmalloc", 7) || !strncmp(name, "TCP", 3) ||
+		     !strcmp(name, "sock_inode_cache") || !strcmp(name, "filp")))
+			sum += active;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static long objects_before;
+
+/* The counts are not exact: less than what one connection of each pair would have left. */
+static bool given_back(void)
+{
+	return objects() < objects_before + PAIRS;
+}
+
 static bool unused(void)
 {
 	return ksft_read_number("/sys/module/dmm/refcnt") == 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int rounds = ROUNDS / ksft_rounds_div() ?: 1;
+	int fd, r, option;
 	size_t i;
-	int fd, r;
 
+	while ((option = getopt(argc, argv, "r:")) > 0)
+		rounds = option == 'r' ? atoi(optarg) : 0;
+	if (rounds < 1) {
+		fprintf(stderr, "usage: stack_kill [-r ROUNDS]\n");
+		return 2;
+	}
 	ksft_header();
 	af = ksft_read_number("/sys/module/dmm/parameters/af");
 	if (af < 0 || access("/dev/dmm", R_OK | W_OK))
@@ -202,15 +235,21 @@ int main(void)
 		ksft_skip_all("no network namespace");
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 4 * PAIRS, 4 * PAIRS });
 	signal(SIGPIPE, SIG_IGN);
-	ksft_plan(2 * 2 + 1);
+	ksft_plan(3 * 2 + 1);
 	for (i = 0; i < 2; i++) {
 		bool ok = !system("dmmpolicy rule add prio 5 stack s,kernel");
 
 		fd = new_listener();
 		ksft_result(ok && fd >= 0, "%s: a listener before the stack is there", stacks[i]);
+		/* The first fills caches. */
+		ok = ok && round_of(stacks[i], fd);
+		objects_before = objects();
 		for (r = 0; ok && r < rounds; r++)
 			ok = round_of(stacks[i], fd);
 		ksft_result(ok, "%s: killed with %d sockets, %d times", stacks[i], 2 * PAIRS, rounds);
+		ok = wait_for(given_back);
+		ksft_note("%ld objects of the kernel's before, %ld after", objects_before, objects());
+		ksft_result(ok, "%s: and what the kernel had for them went away", stacks[i]);
 		close(fd);
 		system("dmmpolicy flush all");
 	}
