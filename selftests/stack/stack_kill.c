@@ -195,7 +195,7 @@ static long objects(void)
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
 		    (!strncmp(name, "kmalloc", 7) || !strncmp(name, "TCP", 3) ||
-		     !strcmp(name, "sock_inode_cache") || !strcmp(name, "filp")))
+		     !strcmp(name, "sock_inode_cache")))
 			sum += active;
 	if (f)
 		fclose(f);
