@@ -88,6 +88,7 @@ struct dmm_rings {
  * @reset:	CLOSE is a reset
  * @peer_gone:	of a paired one: the other is closed or shut down in both
  *		directions, what is sent is lost
+ * @told:	who waited for it to be connected has been told
  * @err:	what broke it, a negative errno
  * @sk:		the socket, or NULL
  * @connect:	the attempt that waits for it, or NULL; a reference
@@ -129,6 +130,7 @@ struct dmm_conn {
 	bool fin;
 	bool reset;
 	bool peer_gone;
+	bool told;
 	int err;
 	struct sock *sk;
 	struct dmm_connect *connect;

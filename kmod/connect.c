@@ -173,15 +173,20 @@ static void fall_back(struct dmm_connect *c)
 	c->decision.reason = DMM_REASON_FALLBACK;
 }
 
-/* Under c->lock: the socket gets its connection. */
+/*
+ * Under c->lock: the socket gets its connection.  NULL: another thread has put an
+ * end to connecting, and cancels it.
+ */
 static struct dmm_conn *take(struct dmm_connect *c, struct sock *sk, struct attempt *a)
 {
-	struct dmm_conn *conn = end_attempt(c, a);
+	struct dmm_conn *conn = a->conn;
 
 	if (a != c->attempt)
 		fall_back(c);
 	strscpy(c->decision.stack, conn->inst->reg.name, sizeof(c->decision.stack));
-	dmm_sock_set_conn(sk, conn, &c->decision);
+	if (!dmm_sock_set_conn(sk, c, conn, &c->decision))
+		return NULL;
+	end_attempt(c, a);
 	/* Of an unbound one, for getsockname() after a disconnect. */
 	if (!inet_sk(sk)->inet_num)
 		inet_sk(sk)->inet_sport = conn->open.lport;
@@ -190,6 +195,7 @@ static struct dmm_conn *take(struct dmm_connect *c, struct sock *sk, struct atte
 	dmm_negative_clear(sock_net(sk), conn->inst, &c->flow);
 	sk->sk_state_change(sk);
 	sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+	WRITE_ONCE(conn->told, true);
 	return conn;
 }
 
@@ -390,7 +396,7 @@ static void wake_connector(struct sock *sk)
 		sk->sk_state_change(sk);
 }
 
-/* False: a user stack has won meanwhile. */
+/* False: a user stack has won meanwhile, or another thread has put an end to it. */
 static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
 {
 	bool won;
@@ -400,7 +406,9 @@ static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
 	if (won) {
 		fall_back(c);
 		strscpy(c->decision.stack, dmm_stack_kernel, sizeof(c->decision.stack));
-		dmm_sock_set_kernel(sk, &c->decision);
+		won = dmm_sock_set_kernel(sk, c, &c->decision);
+	}
+	if (won) {
 		finish(c, DMM_CONNECT_KERNEL);
 		c->racing = false;
 	}
@@ -661,6 +669,23 @@ static int wait_outcome(struct sock *sk, struct dmm_connect *c, long timeo)
 	return err;
 }
 
+/* Whoever ends it tells so with the lock held: let it come to an end of that. */
+static void told(struct dmm_connect *c)
+{
+	spin_lock(&c->lock);
+	spin_unlock(&c->lock);
+}
+
+void dmm_connect_told(struct sock *sk)
+{
+	struct dmm_connect *c = dmm_sock_connect(sk);
+
+	if (!c)
+		return;
+	told(c);
+	dmm_connect_put(c);
+}
+
 /*
  * TCP wakes who waits for it before the step that asked it is at its end.  Let
  * it come there, lest the call that is made then finds nothing to tell: io_uring
@@ -674,15 +699,16 @@ static bool step_ended(struct dmm_connect *c)
 }
 
 /* All failed: as of TCP, the error is told once and the socket can try again. */
-static int take_failure(struct socket *sock)
+static int take_failure(struct socket *sock, const struct dmm_connect *c)
 {
 	int err = sock_error(sock->sk) ?: -ECONNABORTED;
 	struct dmm_sock_refs refs;
 
-	sock->state = SS_UNCONNECTED;
-	dmm_sock_detach(sock->sk, &refs);
-	if (refs.connect)
-		dmm_connect_cancel(refs.connect);
+	/* Another thread may have been told, and try again already. */
+	if (dmm_sock_detach(sock->sk, c, &refs)) {
+		sock->state = SS_UNCONNECTED;
+		dmm_sock_refs_end(&refs);
+	}
 	return err;
 }
 
@@ -701,6 +727,7 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 	if (!c)
 		return -EALREADY;
 	err = wait_outcome(sk, c, timeo);
+	told(c);
 	if (err == -EINPROGRESS && again && step_ended(c))
 		err = 0;
 	if (err) {
@@ -715,7 +742,7 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 			err = 1;
 			break;
 		default:
-			err = take_failure(sock);
+			err = take_failure(sock, c);
 		}
 	}
 	dmm_connect_put(c);
@@ -729,8 +756,11 @@ void dmm_connect_cancel(struct dmm_connect *c)
 	spin_lock(&c->lock);
 	sk = c->sk;
 	c->sk = NULL;
-	if (c->state == DMM_CONNECT_RUNNING)
+	if (c->state == DMM_CONNECT_RUNNING) {
 		finish(c, DMM_CONNECT_FAILED);
+		/* Another thread may sleep in connect(). */
+		wake_up_interruptible_poll(sk_sleep(sk), EPOLLMSG);
+	}
 	spin_unlock(&c->lock);
 	mutex_lock(&c->step);
 	if (c->racing)

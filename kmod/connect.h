@@ -24,6 +24,7 @@
 
 struct dmm_conn;
 struct dmm_connect;
+struct sock;
 struct socket;
 
 enum dmm_connect_state {
@@ -61,6 +62,12 @@ int dmm_connect_start(struct socket *sock, const struct sockaddr *addr, int len,
  * last attempt, and the socket is undecided again.
  */
 int dmm_connect_wait(struct socket *sock, int flags, bool again);
+
+/*
+ * When the socket is seen connected: what it is told with that, by signals and to
+ * those who poll, has been told on return.
+ */
+void dmm_connect_told(struct sock *sk);
 
 /* The socket is closed, or disconnected.  Takes the caller's reference. */
 void dmm_connect_cancel(struct dmm_connect *c);

@@ -97,7 +97,9 @@ static bool have_v6;
 
 static void prot_destruct_sock(struct sock *sk)
 {
-	dmm_sock_untrack(sk);
+	struct dmm_sock_refs none;
+
+	dmm_sock_untrack(sk, &none);
 	dmm_native(sk)->destruct(sk);
 }
 

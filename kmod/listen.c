@@ -171,6 +171,8 @@ static void set_backlog(struct dmm_listener *l, int backlog)
 	struct dmm_conn *conn;
 
 	mutex_lock(&l->sync);
+	if (l->closed)
+		goto out_unlock;
 	l->backlog = backlog;
 	list_for_each_entry(conn, &l->conns, link) {
 		WRITE_ONCE(conn->backlog, backlog);
@@ -179,6 +181,7 @@ static void set_backlog(struct dmm_listener *l, int backlog)
 			dmm_queue_post(conn, BIT(DMM_EV_LISTEN));
 		spin_unlock(&conn->lock);
 	}
+out_unlock:
 	mutex_unlock(&l->sync);
 }
 
@@ -270,7 +273,8 @@ static int give(struct socket *newsock, struct sock *listener, struct dmm_conn *
 		return err;
 	sk = newsock->sk;
 	inherit(sk, listener);
-	dmm_sock_set_conn(sk, conn, d);
+	if (!dmm_sock_claim(sk, conn, d))
+		return -ECONNABORTED;
 	dmm_conn_attach(conn, sk);
 	newsock->state = SS_CONNECTED;
 	return 0;

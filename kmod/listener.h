@@ -23,7 +23,7 @@ struct sock;
  * @ref:	see above
  * @flow:	what decides which stacks may listen: as at listen()
  * @sync:	brings @conns in step; outside of @lock
- * @closed:	under @sync: no more
+ * @closed:	under @sync: no more; @conns is not to be walked any more
  * @lock:	guards what follows
  * @sk:		the socket, NULL when it is closed
  * @queue:	connections to accept, by dmm_conn::link

@@ -33,11 +33,13 @@ const struct dmm_native *dmm_native_get(int family, int type)
 bool dmm_hand_over(struct socket *sock)
 {
 	const struct dmm_native *n = dmm_native(sock->sk);
+	struct dmm_sock_refs refs;
 
 	if (cmpxchg(&sock->ops, &n->ours, n->ops) != &n->ours)
 		return false;
 	__module_get(n->ops->owner);
-	dmm_sock_untrack(sock->sk);
+	dmm_sock_untrack(sock->sk, &refs);
+	dmm_sock_refs_end(&refs);
 	dmm_family_settle(sock->sk);
 	return true;
 }

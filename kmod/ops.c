@@ -70,29 +70,13 @@ static bool is_destination(const struct sock *sk, const struct sockaddr *addr, i
 	}
 }
 
-/*
- * What a socket has of user stacks, if anything, is over.  First its connect():
- * as long as that goes on, the socket can get a connection.
- */
-static void drop(struct sock *sk, void (*end)(struct sock *sk, struct dmm_conn *conn))
+/* What a socket has of user stacks, if anything, is over: it is undecided. */
+static void drop(struct sock *sk)
 {
-	struct dmm_connect *c = dmm_sock_connect(sk);
 	struct dmm_sock_refs refs;
 
-	if (c)
-		dmm_connect_cancel(c);
-	dmm_sock_detach(sk, &refs);
-	if (refs.listener)
-		dmm_listener_close(refs.listener);
-	if (refs.connect)
-		dmm_connect_put(refs.connect);
-	if (refs.conn)
-		end(sk, refs.conn);
-}
-
-static void end_by_reset(struct sock *sk, struct dmm_conn *conn)
-{
-	dmm_conn_close(conn, true);
+	if (dmm_sock_detach(sk, NULL, &refs))
+		dmm_sock_refs_end(&refs);
 }
 
 /* As tcp_disconnect(): undecided again, with an error for who still waits. */
@@ -100,7 +84,7 @@ static void reset(struct socket *sock)
 {
 	struct sock *sk = sock->sk;
 
-	drop(sk, end_by_reset);
+	drop(sk);
 	/* A worker may just have asked the kernel's TCP to connect. */
 	lock_sock(sk);
 	if (sk->sk_state != TCP_CLOSE)
@@ -115,10 +99,7 @@ static void reset(struct socket *sock)
 /* A worker has asked the kernel's TCP to connect: what is left of it. */
 static void finish_kernel(struct socket *sock)
 {
-	if (dmm_sock_state(sock->sk) != DMM_SOCK_KERNEL)
-		return;
-	drop(sock->sk, end_by_reset);
-	if (dmm_hand_over(sock))
+	if (dmm_sock_state(sock->sk) == DMM_SOCK_KERNEL && dmm_hand_over(sock))
 		dmm_hand_over_done();
 }
 
@@ -239,7 +220,7 @@ static int disconnect(struct socket *sock, struct sockaddr *addr, int len, int f
 /* A listener that is disconnected can connect, and is decided again. */
 static int stop_listening(struct socket *sock, struct sockaddr *addr, int len, int flags)
 {
-	drop(sock->sk, end_by_reset);
+	drop(sock->sk);
 	return native_ops(sock)->connect(sock, addr, len, flags);
 }
 
@@ -523,6 +504,8 @@ static __poll_t op_poll(struct file *file, struct socket *sock, poll_table *wait
 		state = dmm_sock_state_conn(sock->sk, &conn);
 	}
 	if (conn) {
+		if (READ_ONCE(sock->state) == SS_CONNECTING && !READ_ONCE(conn->told))
+			dmm_connect_told(sock->sk);
 		mask = dmm_user_poll(file, sock, conn, wait);
 		dmm_conn_put(conn);
 	} else if (state == DMM_SOCK_LISTENER) {
@@ -880,12 +863,13 @@ static int op_accept(struct socket *sock, struct socket *newsock,
 	struct dmm_listener *l = dmm_sock_listener(sock->sk);
 	int err;
 
-	if (l) {
+	/* A kernel socket, which does not keep its namespace, is the kernel's (sock.c). */
+	if (l && !arg->kern)
 		err = accept_dual(sock, l, newsock, arg);
-		dmm_listener_put(l);
-	} else {
+	else
 		err = accept_native(sock, newsock, arg);
-	}
+	if (l)
+		dmm_listener_put(l);
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -1032,6 +1016,19 @@ out:
 }
 #endif
 
+/* All of it, the connection gracefully. */
+static void end(struct sock *sk)
+{
+	struct dmm_sock_refs refs;
+	struct dmm_conn *conn = NULL;
+
+	dmm_sock_untrack(sk, &refs);
+	swap(conn, refs.conn);
+	dmm_sock_refs_end(&refs);
+	if (conn)
+		dmm_user_release(sk, conn);
+}
+
 static int op_release(struct socket *sock)
 {
 	int idx = srcu_read_lock(&dmm_srcu);
@@ -1041,8 +1038,7 @@ static int op_release(struct socket *sock)
 	if (!sock->sk) {
 		err = 0;
 	} else {
-		drop(sock->sk, dmm_user_release);
-		dmm_sock_untrack(sock->sk);
+		end(sock->sk);
 		dmm_family_settle(sock->sk);
 		err = native_ops(sock)->release(sock);
 	}

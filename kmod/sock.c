@@ -64,20 +64,43 @@ int dmm_sock_track(struct sock *sk)
 	return 0;
 }
 
-void dmm_sock_untrack(struct sock *sk)
+/* Under ds->lock. */
+static void take_refs(struct dmm_sock *ds, struct dmm_sock_refs *refs)
+{
+	lockdep_assert_held(&ds->lock);
+	swap(refs->connect, ds->connect);
+	refs->conn = rcu_replace_pointer(ds->conn, NULL, lockdep_is_held(&ds->lock));
+	swap(refs->listener, ds->listener);
+}
+
+void dmm_sock_untrack(struct sock *sk, struct dmm_sock_refs *refs)
 {
 	struct dmm_net *dn = dmm_net(sock_net(sk));
 	struct dmm_sock *ds;
 
+	memset(refs, 0, sizeof(*refs));
 	rcu_read_lock();
 	ds = sock_find(sk);
 	if (ds && !rhashtable_remove_fast(&dmm_socks, &ds->node, dmm_sock_params)) {
 		spin_lock_bh(&ds->lock);
+		take_refs(ds, refs);
 		atomic_dec(&dn->held[ds->state]);
+		/* Who has found it before gives it nothing more. */
+		ds->state = DMM_SOCK_GONE;
 		spin_unlock_bh(&ds->lock);
 		kfree_rcu(ds, rcu);
 	}
 	rcu_read_unlock();
+}
+
+void dmm_sock_refs_end(struct dmm_sock_refs *refs)
+{
+	if (refs->connect)
+		dmm_connect_cancel(refs->connect);
+	if (refs->listener)
+		dmm_listener_close(refs->listener);
+	if (refs->conn)
+		dmm_conn_close(refs->conn, true);
 }
 
 bool dmm_sock_tracked(struct sock *sk)
@@ -163,10 +186,10 @@ bool dmm_sock_set_want(struct sock *sk, const char *want)
 }
 
 /*
- * Into another state, with the decision that led there and references to what
- * belongs to it, or NULL.
+ * From undecided, or from connecting by @from, into another state, with the
+ * decision that led there and references to what belongs to it, or NULL.
  */
-static bool move_to(struct sock *sk, bool if_undecided, u8 state,
+static bool move_to(struct sock *sk, const struct dmm_connect *from, u8 state,
 		    const struct dmm_decision *d, struct dmm_connect *c,
 		    struct dmm_conn *conn)
 {
@@ -177,7 +200,8 @@ static bool move_to(struct sock *sk, bool if_undecided, u8 state,
 	ds = sock_find(sk);
 	if (ds) {
 		spin_lock_bh(&ds->lock);
-		ok = !if_undecided || ds->state == DMM_SOCK_UNDECIDED;
+		ok = ds->state == (from ? DMM_SOCK_CONNECTING : DMM_SOCK_UNDECIDED) &&
+		     ds->connect == from;
 		if (ok) {
 			ds->decision = *d;
 			if (c)
@@ -196,29 +220,30 @@ static bool move_to(struct sock *sk, bool if_undecided, u8 state,
 
 bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d)
 {
-	return move_to(sk, false, DMM_SOCK_LISTENER, d, NULL, NULL);
+	return move_to(sk, NULL, DMM_SOCK_LISTENER, d, NULL, NULL);
 }
 
 bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
 			     const struct dmm_decision *d)
 {
-	return move_to(sk, true, DMM_SOCK_CONNECTING, d, c, NULL);
+	return move_to(sk, NULL, DMM_SOCK_CONNECTING, d, c, NULL);
 }
 
-void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d)
+bool dmm_sock_set_kernel(struct sock *sk, const struct dmm_connect *c,
+			 const struct dmm_decision *d)
 {
-	move_to(sk, false, DMM_SOCK_KERNEL, d, NULL, NULL);
+	return move_to(sk, c, DMM_SOCK_KERNEL, d, NULL, NULL);
 }
 
-void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
-		       const struct dmm_decision *d)
+bool dmm_sock_set_conn(struct sock *sk, const struct dmm_connect *c,
+		       struct dmm_conn *conn, const struct dmm_decision *d)
 {
-	move_to(sk, false, DMM_SOCK_CONNECTED, d, NULL, conn);
+	return move_to(sk, c, DMM_SOCK_CONNECTED, d, NULL, conn);
 }
 
 bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_decision *d)
 {
-	return move_to(sk, true, DMM_SOCK_CONNECTED, d, NULL, conn);
+	return move_to(sk, NULL, DMM_SOCK_CONNECTED, d, NULL, conn);
 }
 
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l)
@@ -325,24 +350,27 @@ struct dmm_listener *dmm_sock_listener(struct sock *sk)
 	return l;
 }
 
-void dmm_sock_detach(struct sock *sk, struct dmm_sock_refs *refs)
+bool dmm_sock_detach(struct sock *sk, const struct dmm_connect *c,
+		     struct dmm_sock_refs *refs)
 {
 	struct dmm_sock *ds;
+	bool ok = false;
 
 	memset(refs, 0, sizeof(*refs));
 	rcu_read_lock();
 	ds = sock_find(sk);
 	if (ds) {
 		spin_lock_bh(&ds->lock);
-		swap(refs->connect, ds->connect);
-		refs->conn = rcu_replace_pointer(ds->conn, NULL,
-						 lockdep_is_held(&ds->lock));
-		swap(refs->listener, ds->listener);
-		set_state(ds, DMM_SOCK_UNDECIDED);
-		memset(&ds->decision, 0, sizeof(ds->decision));
+		ok = ds->state != DMM_SOCK_GONE && (!c || ds->connect == c);
+		if (ok) {
+			take_refs(ds, refs);
+			set_state(ds, DMM_SOCK_UNDECIDED);
+			memset(&ds->decision, 0, sizeof(ds->decision));
+		}
 		spin_unlock_bh(&ds->lock);
 	}
 	rcu_read_unlock();
+	return ok;
 }
 
 int dmm_sock_walk(const struct net *net, unsigned int *skip,

@@ -21,6 +21,9 @@
 
 #include "decide.h"
 
+/* Not tracked any more: what a thread sees that has found it just before. */
+#define DMM_SOCK_GONE	(DMM_SOCK_MAX + 1)
+
 struct dmm_conn;
 struct dmm_connect;
 struct dmm_listener;
@@ -32,7 +35,7 @@ struct sock;
  * @sk:		the sock; may be dereferenced by whoever has a reference to
  *		it, as system calls do
  * @lock:	guards the fields below
- * @state:	enum dmm_sock_state
+ * @state:	enum dmm_sock_state, or DMM_SOCK_GONE
  * @want:	stack that the application asked for, "" for none
  * @decision:	of a listener, and of one that a user stack serves
  * @connect:	of DMM_SOCK_CONNECTING and what it became; a reference
@@ -66,13 +69,15 @@ struct dmm_sock_refs {
 };
 
 int dmm_sock_track(struct sock *sk);
-void dmm_sock_untrack(struct sock *sk);
+/* What it had is the caller's. */
+void dmm_sock_untrack(struct sock *sk, struct dmm_sock_refs *refs);
+/* It is over: connecting and listening end, the connection is reset.  May sleep. */
+void dmm_sock_refs_end(struct dmm_sock_refs *refs);
 
 /* All that follow return false, or -ENOENT, for a socket without state. */
 bool dmm_sock_tracked(struct sock *sk);
 bool dmm_sock_want(struct sock *sk, char want[DMM_NAME_MAX]);
 bool dmm_sock_set_want(struct sock *sk, const char *want);
-bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d);
 bool dmm_sock_read(struct sock *sk, u8 *state, char want[DMM_NAME_MAX],
 		   struct dmm_decision *d);
 /* Call @fn with the lock held. */
@@ -82,17 +87,19 @@ bool dmm_sock_look(struct sock *sk, void (*fn)(const struct dmm_sock *ds, void *
 int dmm_sock_state(struct sock *sk);
 
 /*
- * What a user stack makes of it.  The socket gets references of its own;
- * dmm_sock_set_connecting() says whether it was undecided, and
- * dmm_sock_set_listener() whether it had none.
+ * What becomes of it.  The socket gets references of its own.  Other threads may
+ * use it at the same time, so each says whether the socket was as it has to be:
+ * undecided, or connecting by @c and no other; dmm_sock_set_listener(): without
+ * a listener.
  */
+bool dmm_sock_set_listening(struct sock *sk, const struct dmm_decision *d);
 bool dmm_sock_set_connecting(struct sock *sk, struct dmm_connect *c,
 			     const struct dmm_decision *d);
-void dmm_sock_set_kernel(struct sock *sk, const struct dmm_decision *d);
-void dmm_sock_set_conn(struct sock *sk, struct dmm_conn *conn,
-		       const struct dmm_decision *d);
-/* The same, if it is undecided. */
 bool dmm_sock_claim(struct sock *sk, struct dmm_conn *conn, const struct dmm_decision *d);
+bool dmm_sock_set_kernel(struct sock *sk, const struct dmm_connect *c,
+			 const struct dmm_decision *d);
+bool dmm_sock_set_conn(struct sock *sk, const struct dmm_connect *c,
+		       struct dmm_conn *conn, const struct dmm_decision *d);
 bool dmm_sock_set_listener(struct sock *sk, struct dmm_listener *l);
 /* With a reference, or NULL. */
 struct dmm_conn *dmm_sock_conn(struct sock *sk);
@@ -103,8 +110,12 @@ struct dmm_conn *dmm_sock_conn(struct sock *sk);
 int dmm_sock_state_conn(struct sock *sk, struct dmm_conn **conn);
 struct dmm_connect *dmm_sock_connect(struct sock *sk);
 struct dmm_listener *dmm_sock_listener(struct sock *sk);
-/* Undecided again; what it had is the caller's. */
-void dmm_sock_detach(struct sock *sk, struct dmm_sock_refs *refs);
+/*
+ * Undecided again, if it is connecting by @c, or whatever it is if that is NULL;
+ * what it had is the caller's.
+ */
+bool dmm_sock_detach(struct sock *sk, const struct dmm_connect *c,
+		     struct dmm_sock_refs *refs);
 
 /*
  * Call @fn on the tracked sockets of a namespace, with a reference to the
