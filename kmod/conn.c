@@ -505,6 +505,12 @@ void dmm_conn_options(struct dmm_conn *conn, const struct sock *sk)
 	spin_unlock(&conn->lock);
 }
 
+void dmm_conn_check_options(struct dmm_conn *conn, const struct sock *sk)
+{
+	if (conn->page && !dmm_options_told(sk, &conn->page->options))
+		dmm_conn_options(conn, sk);
+}
+
 /* Down events. */
 
 static u16 open_event(const struct dmm_conn *conn)

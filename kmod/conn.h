@@ -228,8 +228,9 @@ void dmm_conn_want_data(struct dmm_conn *conn);
 void dmm_conn_want_space(struct dmm_conn *conn);
 /* The stack's words made no sense. */
 void dmm_conn_violated(struct dmm_conn *conn);
-/* Options of the socket changed. */
+/* Options of the socket changed; or may have, without a call to us. */
 void dmm_conn_options(struct dmm_conn *conn, const struct sock *sk);
+void dmm_conn_check_options(struct dmm_conn *conn, const struct sock *sk);
 
 /*
  * For those who make and break connections: conn_event.c, listener.c.

@@ -101,6 +101,17 @@ static u32 option_flags(const struct sock *sk)
 	return flags;
 }
 
+/*
+ * Options of SOL_SOCKET are set without a call to our operations: the next call
+ * that concerns the connection finds what has changed.
+ */
+bool dmm_options_told(const struct sock *sk, const struct dmm_options *told)
+{
+	return READ_ONCE(told->flags) == option_flags(sk) &&
+	       READ_ONCE(told->mark) == READ_ONCE(sk->sk_mark) &&
+	       READ_ONCE(told->priority) == READ_ONCE(sk->sk_priority);
+}
+
 void dmm_options_describe(const struct sock *sk, struct dmm_options *to)
 {
 	to->flags = option_flags(sk);

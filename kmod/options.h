@@ -24,6 +24,8 @@ void dmm_sockopts_apply(struct socket *sock, const struct dmm_sockopts *opts);
 
 /* The socket's options, as a stack sees them. */
 void dmm_options_describe(const struct sock *sk, struct dmm_options *to);
+/* Is that still what a stack was told? */
+bool dmm_options_told(const struct sock *sk, const struct dmm_options *told);
 
 int dmm_options_init(void);
 void dmm_options_exit(void);

@@ -127,6 +127,7 @@ int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	size_t sent;
 	int err;
 
+	dmm_conn_check_options(conn, sk);
 	if (peerless(conn))
 		return dmm_dgram_sendmsg(sock, conn, msg, size);
 	if (msg->msg_flags & MSG_OOB)
@@ -275,6 +276,7 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	struct receive r = { .msg = msg, .size = size, .flags = flags };
 	int err, left;
 
+	dmm_conn_check_options(conn, sk);
 	/* SIGIO is for what comes after this look. */
 	if (sock_flag(sk, SOCK_FASYNC))
 		dmm_conn_want_data(conn);
@@ -321,6 +323,7 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 	int shutdown;
 
 	sock_poll_wait(file, sock, wait);
+	dmm_conn_check_options(conn, sk);
 	dmm_conn_want_data(conn);
 	shutdown = READ_ONCE(sk->sk_shutdown);
 	if (shutdown == SHUTDOWN_MASK)
