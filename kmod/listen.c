@@ -18,6 +18,8 @@
 
 /* Listeners that one look at the table of sockets finds. */
 #define BATCH	32
+/* When an instance that was short of something is asked again. */
+#define SYNC_LATER	HZ
 
 /* In step with stacks and policy. */
 
@@ -53,35 +55,49 @@ static void take_conn(struct dmm_listener *l, struct dmm_conn *conn)
 	dmm_conn_close(conn, false);
 }
 
-static void add_conn(struct dmm_listener *l, struct dmm_instance *inst, u32 netns)
+static int add_conn(struct dmm_listener *l, struct dmm_instance *inst, u32 netns)
 {
 	struct dmm_conn *conn;
 	struct dmm_open open;
+	int err;
 
 	dmm_open_init(&open, &l->flow.flow);
 	conn = dmm_conn_new(inst, NULL, DMM_CONN_LISTENER, &open, netns, l->sk);
 	if (IS_ERR(conn))
-		return;
+		return PTR_ERR(conn);
 	conn->backlog = l->backlog;
 	conn->listener = dmm_listener_get(l);
-	if (dmm_conn_publish(conn)) {
+	err = dmm_conn_publish(conn);
+	if (err) {
 		dmm_conn_put(conn);
-		return;
+		return err;
 	}
 	spin_lock(&l->lock);
 	list_add_tail(&conn->link, &l->conns);
 	spin_unlock(&l->lock);
 	dmm_queue_post(conn, BIT(DMM_EV_LISTEN));
+	return 0;
 }
+
+/**
+ * struct sync - one listener is brought in step
+ * @l:		it
+ * @again:	an instance was short of something
+ */
+struct sync {
+	struct dmm_listener *l;
+	bool again;
+};
 
 static int sync_instance(struct dmm_instance *inst, u32 nr, void *arg)
 {
-	struct dmm_listener *l = arg;
+	struct sync *s = arg;
+	struct dmm_listener *l = s->l;
 	struct dmm_conn *conn = conn_of(l, inst);
 	bool want = wanted(l, inst);
 
 	if (want && !conn)
-		add_conn(l, inst, nr);
+		s->again |= add_conn(l, inst, nr) != 0;
 	else if (!want && conn)
 		take_conn(l, conn);
 	return 0;
@@ -99,14 +115,18 @@ static void drop_dead(struct dmm_listener *l)
 			take_conn(l, conn);
 }
 
-static void sync(struct dmm_listener *l)
+/* False: not all instances could be asked, for want of memory or of connections. */
+static bool sync(struct dmm_listener *l)
 {
+	struct sync s = { .l = l };
+
 	mutex_lock(&l->sync);
 	if (!l->closed) {
 		drop_dead(l);
-		dmm_instances_walk(sock_net(l->sk), sync_instance, l);
+		dmm_instances_walk(sock_net(l->sk), sync_instance, &s);
 	}
 	mutex_unlock(&l->sync);
+	return !s.again;
 }
 
 /**
@@ -132,36 +152,45 @@ static int collect(struct sock *sk, void *arg)
 	return 0;
 }
 
+/* Nobody says when an instance has room again. */
+static void sync_later(struct dmm_net *dn)
+{
+	schedule_delayed_work(&dn->listen_work, SYNC_LATER);
+}
+
 static void listen_work(struct work_struct *work)
 {
-	struct dmm_net *dn = container_of(work, struct dmm_net, listen_work);
+	struct dmm_net *dn = container_of(to_delayed_work(work), struct dmm_net, listen_work);
 	unsigned int skip = 0, i;
 	struct batch batch;
+	bool done = true;
 	int err;
 
 	do {
 		batch.nr = 0;
 		err = dmm_sock_walk(dn->policy.net, &skip, collect, &batch);
 		for (i = 0; i < batch.nr; i++) {
-			sync(batch.listener[i]);
+			done &= sync(batch.listener[i]);
 			dmm_listener_put(batch.listener[i]);
 		}
 	} while (err);
+	if (!done)
+		sync_later(dn);
 }
 
 void dmm_listen_changed(struct net *net)
 {
-	schedule_work(&dmm_net(net)->listen_work);
+	mod_delayed_work(system_wq, &dmm_net(net)->listen_work, 0);
 }
 
 void dmm_listen_net_init(struct net *net)
 {
-	INIT_WORK(&dmm_net(net)->listen_work, listen_work);
+	INIT_DELAYED_WORK(&dmm_net(net)->listen_work, listen_work);
 }
 
 void dmm_listen_net_exit(struct net *net)
 {
-	cancel_work_sync(&dmm_net(net)->listen_work);
+	cancel_delayed_work_sync(&dmm_net(net)->listen_work);
 }
 
 /* The listener's life. */
@@ -203,7 +232,8 @@ int dmm_listen_start(struct socket *sock, int backlog)
 			dmm_listener_put(l);
 			return 0;
 		}
-		sync(l);
+		if (!sync(l))
+			sync_later(dmm_net(sock_net(sk)));
 	}
 	dmm_listener_put(l);
 	return 0;

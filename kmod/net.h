@@ -45,7 +45,7 @@ struct dmm_net {
 	struct dmm_stats __percpu *stats;
 	struct list_head services;
 	struct dmm_negative negative;
-	struct work_struct listen_work;
+	struct delayed_work listen_work;
 	atomic_t held[DMM_SOCK_MAX + 1];
 };
 
