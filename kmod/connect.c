@@ -687,13 +687,16 @@ void dmm_connect_told(struct sock *sk)
 }
 
 /*
- * TCP wakes who waits for it before the step that asked it is at its end.  Let
- * it come there, lest the call that is made then finds nothing to tell: io_uring
- * makes it at each wake-up, and ends with what it says.
+ * TCP wakes who waits for it before the step that asked it is at its end, and
+ * in a race before the one that looks at it.  Let it come there, lest the call
+ * that is made then finds nothing to tell: io_uring makes it at each wake-up, and
+ * ends with what it says.
  */
-static bool step_ended(struct dmm_connect *c)
+static bool step_ended(struct dmm_connect *c, struct sock *sk)
 {
 	mutex_lock(&c->step);
+	if (c->racing)
+		watch_kernel(c, sk);
 	mutex_unlock(&c->step);
 	return !running(c);
 }
@@ -728,7 +731,7 @@ int dmm_connect_wait(struct socket *sock, int flags, bool again)
 		return -EALREADY;
 	err = wait_outcome(sk, c, timeo);
 	told(c);
-	if (err == -EINPROGRESS && again && step_ended(c))
+	if (err == -EINPROGRESS && again && step_ended(c, sk))
 		err = 0;
 	if (err) {
 		if (err == -EINPROGRESS && again)

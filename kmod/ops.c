@@ -261,9 +261,26 @@ static bool is_unspec(const struct sockaddr *addr)
 }
 
 /*
- * Of one that a user stack serves.  As of TCP: the first connect() that finds it
- * connected says so.  As of UDP: it can be connected elsewhere.
+ * As of TCP: the first connect() that finds it connected says so, or, if it is
+ * broken already, why, and the socket can connect again.
  */
+static int tell_connected(struct socket *sock, const struct dmm_conn *conn)
+{
+	struct sock *sk = sock->sk;
+	int err;
+
+	if (cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) != SS_CONNECTING)
+		return -EISCONN;
+	if (!READ_ONCE(conn->err))
+		return 0;
+	err = sock_error(sk) ?: -ECONNABORTED;
+	drop(sk);
+	WRITE_ONCE(sk->sk_shutdown, 0);
+	sock->state = SS_UNCONNECTED;
+	return err;
+}
+
+/* Of one that a user stack serves.  As of UDP: it can be connected elsewhere. */
 static int connect_connected(struct socket *sock, struct sockaddr *addr, int len)
 {
 	struct dmm_conn *conn = dmm_sock_conn(sock->sk);
@@ -272,8 +289,7 @@ static int connect_connected(struct socket *sock, struct sockaddr *addr, int len
 	if (!conn)
 		return -EISCONN;
 	if (conn->kind != DMM_CONN_DATAGRAM)
-		err = cmpxchg(&sock->state, SS_CONNECTING, SS_CONNECTED) == SS_CONNECTING ?
-		      0 : -EISCONN;
+		err = tell_connected(sock, conn);
 	else if (is_unspec(addr) || is_destination(sock->sk, addr, len))
 		err = dmm_dgram_connect(sock, conn, addr, len);
 	else
