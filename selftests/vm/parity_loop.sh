@@ -38,4 +38,13 @@ done
 status=$?
 # A daemon that had died would have left all to the kernel.
 kill -0 $loop || { echo "# the daemon has not survived it"; status=1; }
+# Whatever threads did at the same time to one socket, none has left a connection behind.
+left() {
+	dmmpolicy stack show u | grep -o 'live [0-9]* listeners [0-9]*'
+}
+for ((i = 0; i < 200; i++)); do
+	[[ $(left) != 'live 0 listeners 0' ]] || break
+	sleep 0.05
+done
+[[ $(left) == 'live 0 listeners 0' ]] || { echo "# left behind: $(left)"; status=1; }
 exit $status
