@@ -46,6 +46,11 @@ extern struct srcu_struct dmm_srcu;
 
 /* The native protocol of a sock that is a TCP or UDP one. */
 const struct dmm_native *dmm_native(const struct sock *sk);
+static inline const struct proto_ops *dmm_native_ops(const struct socket *sock)
+{
+	return dmm_native(sock->sk)->ops;
+}
+
 /* That of a family (AF_INET, AF_INET6) and type; NULL if the kernel lacks it. */
 const struct dmm_native *dmm_native_get(int family, int type);
 
