@@ -321,6 +321,16 @@ static struct dmm_conn *close_paired(struct dmm_conn *conn)
 	return peer;
 }
 
+/* Under conn->lock, of one that the stack knows. */
+static void tell_close(struct dmm_conn *conn, bool reset)
+{
+	if (conn->state > DMM_CONN_OPEN)
+		return;
+	conn->reset |= reset;
+	conn->state = DMM_CONN_CLOSING;
+	dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
+}
+
 /* True: it waited in the listener's list. */
 static bool close_unpaired(struct dmm_conn *conn, bool reset)
 {
@@ -328,11 +338,7 @@ static bool close_unpaired(struct dmm_conn *conn, bool reset)
 		dmm_conn_leave(conn);
 		return true;
 	}
-	if (conn->state <= DMM_CONN_OPEN) {
-		conn->reset |= reset;
-		conn->state = DMM_CONN_CLOSING;
-		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
-	}
+	tell_close(conn, reset);
 	return false;
 }
 
@@ -415,11 +421,7 @@ void dmm_conn_violated(struct dmm_conn *conn)
 	atomic64_inc(&conn->inst->stats.bad_rings);
 	spin_lock(&conn->lock);
 	dmm_conn_fail(conn, -ECONNRESET);
-	if (conn->state == DMM_CONN_OPEN) {
-		conn->reset = true;
-		conn->state = DMM_CONN_CLOSING;
-		dmm_queue_post(conn, BIT(DMM_EV_CLOSE));
-	}
+	tell_close(conn, true);
 	spin_unlock(&conn->lock);
 }
 

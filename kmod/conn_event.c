@@ -60,12 +60,8 @@ struct outcome {
 
 static void settle(struct dmm_conn *conn, const struct outcome *o)
 {
-	if (!o->connect)
-		return;
-	if (o->err)
-		dmm_connect_lost(o->connect, conn, o->err);
-	else
-		dmm_connect_won(o->connect, conn);
+	if (o->connect)
+		dmm_connect_answer(o->connect, conn, o->err);
 }
 
 static void answer_connect(struct dmm_conn *conn, struct outcome *o, int err)

@@ -199,7 +199,7 @@ static struct dmm_conn *take(struct dmm_connect *c, struct sock *sk, struct atte
 	return conn;
 }
 
-void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
+static void won(struct dmm_connect *c, struct dmm_conn *conn)
 {
 	struct dmm_conn *taken = NULL;
 	struct attempt *a = NULL;
@@ -227,23 +227,31 @@ void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn)
 	dmm_connect_put(c);
 }
 
-void dmm_connect_lost(struct dmm_connect *c, struct dmm_conn *conn, int err)
+static void lost(struct dmm_connect *c, struct dmm_conn *conn, int err)
 {
-	struct dmm_conn *lost = NULL;
+	struct dmm_conn *ours = NULL;
 	struct attempt *a;
 
 	spin_lock(&c->lock);
 	a = attempt_of(c, conn);
 	if (a) {
-		lost = end_attempt(c, a);
+		ours = end_attempt(c, a);
 		c->err = err;
 		note_failure(c, conn, err);
 	}
 	spin_unlock(&c->lock);
-	if (lost)
-		dmm_conn_put(lost);
+	if (ours)
+		dmm_conn_put(ours);
 	next_step(c, 0);
 	dmm_connect_put(c);
+}
+
+void dmm_connect_answer(struct dmm_connect *c, struct dmm_conn *conn, int err)
+{
+	if (err)
+		lost(c, conn, err);
+	else
+		won(c, conn);
 }
 
 /* Steps. */
@@ -399,23 +407,23 @@ static void wake_connector(struct sock *sk)
 /* False: a user stack has won meanwhile, or another thread has put an end to it. */
 static bool leave_to_kernel(struct dmm_connect *c, struct sock *sk)
 {
-	bool won;
+	bool left;
 
 	spin_lock(&c->lock);
-	won = c->state == DMM_CONNECT_RUNNING && !c->winner;
-	if (won) {
+	left = c->state == DMM_CONNECT_RUNNING && !c->winner;
+	if (left) {
 		fall_back(c);
 		strscpy(c->decision.stack, dmm_stack_kernel, sizeof(c->decision.stack));
-		won = dmm_sock_set_kernel(sk, c, &c->decision);
+		left = dmm_sock_set_kernel(sk, c, &c->decision);
 	}
-	if (won) {
+	if (left) {
 		finish(c, DMM_CONNECT_KERNEL);
 		c->racing = false;
 	}
 	spin_unlock(&c->lock);
-	if (won)
+	if (left)
 		wake_connector(sk);
-	return won;
+	return left;
 }
 
 static void connect_kernel(struct dmm_connect *c, struct sock *sk)

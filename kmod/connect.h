@@ -77,9 +77,8 @@ struct dmm_connect *dmm_connect_get(struct dmm_connect *c);
 const struct dmm_flow *dmm_connect_flow(const struct dmm_connect *c);
 u8 dmm_connect_state(const struct dmm_connect *c);
 
-/* An attempt's answer.  They take its reference to @c. */
-void dmm_connect_won(struct dmm_connect *c, struct dmm_conn *conn);
-void dmm_connect_lost(struct dmm_connect *c, struct dmm_conn *conn, int err);
+/* An attempt's answer, 0 or an error.  Takes its reference to @c. */
+void dmm_connect_answer(struct dmm_connect *c, struct dmm_conn *conn, int err);
 
 int dmm_connect_init(void);
 void dmm_connect_exit(void);

@@ -83,30 +83,19 @@ static void join(struct dmm_conn *conn, struct dmm_conn *peer)
 	dmm_conn_free_page(conn);
 }
 
-static void lose(struct dmm_conn *conn, int err)
+/* Who waits for it hears that it was joined, or why not. */
+static void answer(struct dmm_conn *conn, int err)
 {
 	struct dmm_connect *connect;
 
 	spin_lock(&conn->lock);
 	connect = conn->connect;
 	conn->connect = NULL;
-	if (conn->state == DMM_CONN_WAITING)
+	if (err && conn->state == DMM_CONN_WAITING)
 		dmm_conn_leave(conn);
 	spin_unlock(&conn->lock);
 	if (connect)
-		dmm_connect_lost(connect, conn, err);
-}
-
-static void win(struct dmm_conn *conn)
-{
-	struct dmm_connect *connect;
-
-	spin_lock(&conn->lock);
-	connect = conn->connect;
-	conn->connect = NULL;
-	spin_unlock(&conn->lock);
-	if (connect)
-		dmm_connect_won(connect, conn);
+		dmm_connect_answer(connect, conn, err);
 }
 
 static bool full(const struct dmm_listener *l)
@@ -189,12 +178,10 @@ static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 	}
 	if (peer && result != JOINED)
 		unmake_peer(peer);
-	if (result == JOINED)
-		win(conn);
-	else if (result == LOST)
-		lose(conn, err);
-	if (result != WAITS)
+	if (result != WAITS) {
+		answer(conn, result == JOINED ? 0 : err);
 		dmm_conn_put(conn);
+	}
 	return result;
 }
 
@@ -278,7 +265,7 @@ void dmm_listener_close(struct dmm_listener *l)
 	spin_unlock(&l->lock);
 
 	while ((conn = take_first(l, &l->waiting))) {
-		lose(conn, -ECONNREFUSED);
+		answer(conn, -ECONNREFUSED);
 		dmm_conn_put(conn);
 	}
 	while ((conn = pop_first(l)))
