@@ -10,6 +10,7 @@
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/splice.h>
+#include <linux/tcp.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 
@@ -96,6 +97,20 @@ static inline bool dmm_wants_tos(const struct sock *sk)
 #else
 	return inet_sk(sk)->cmsg_flags & IP_CMSG_TOS;
 #endif
+}
+
+/* Keys of TCP-MD5, and of TCP-AO since 6.7. */
+static inline bool dmm_tcp_signs(const struct sock *sk)
+{
+#ifdef CONFIG_TCP_MD5SIG
+	if (rcu_access_pointer(tcp_sk(sk)->md5sig_info))
+		return true;
+#endif
+#ifdef CONFIG_TCP_AO
+	if (rcu_access_pointer(tcp_sk(sk)->ao_info))
+		return true;
+#endif
+	return false;
 }
 
 /* vm_flags_mod() came with 6.3. */

@@ -5,6 +5,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 
+#include "compat.h"
 #include "instance.h"
 #include "net.h"
 
@@ -94,6 +95,21 @@ static kgid_t opener_gid(const struct sock *sk)
 	return sock && sock->file ? sock->file->f_cred->fsgid : current_fsgid();
 }
 
+/*
+ * What the application asked for that no user stack can do, and that it must not
+ * lose without a word: TCP's signatures, packet filters, IPsec policies.
+ */
+bool dmm_needs_kernel(const struct sock *sk)
+{
+	if (rcu_access_pointer(sk->sk_filter))
+		return true;
+#ifdef CONFIG_XFRM
+	if (rcu_access_pointer(sk->sk_policy[0]) || rcu_access_pointer(sk->sk_policy[1]))
+		return true;
+#endif
+	return sk->sk_type == SOCK_STREAM && dmm_tcp_signs(sk);
+}
+
 static void flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role)
 {
 	memset(flow, 0, sizeof(*flow));
@@ -103,6 +119,7 @@ static void flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role)
 	flow->mark = READ_ONCE(sk->sk_mark);
 	flow->uid = sk->sk_uid;
 	flow->gid = opener_gid(sk);
+	flow->kernel_only = dmm_needs_kernel(sk);
 	flow->sk = sk;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {

@@ -57,6 +57,8 @@ void dmm_flow_init(struct dmm_flow *flow, const struct sock *sk, u8 role,
 		   const struct sockaddr *remote);
 /* The same for a connection: both ends are the socket's own. */
 void dmm_flow_init_accepted(struct dmm_flow *flow, const struct sock *sk);
+/* Is there something that was asked for and only the kernel's stack can do? */
+bool dmm_needs_kernel(const struct sock *sk);
 /* Take the local end from a bind() that has not happened yet. */
 void dmm_flow_set_local(struct dmm_flow *flow, const struct sockaddr *local);
 

@@ -494,7 +494,7 @@ static enum dmm_candidate_status status_of(struct dmm_instance *inst,
 
 	if (READ_ONCE(inst->broken))
 		return DMM_CANDIDATE_BROKEN;
-	if ((inst->reg.caps & needed) != needed)
+	if ((inst->reg.caps & needed) != needed || (flow && flow->kernel_only))
 		return DMM_CANDIDATE_CAPABILITY;
 	if (flow && READ_ONCE(inst->nr_addrs) && !has_address(inst, flow))
 		return DMM_CANDIDATE_ADDRESS;

@@ -214,6 +214,23 @@ out_unlock:
 	mutex_unlock(&l->sync);
 }
 
+/* Options were set that may concern which stacks can serve it. */
+void dmm_listen_options(struct sock *sk)
+{
+	struct dmm_listener *l = dmm_sock_listener(sk);
+	bool kernel_only = dmm_needs_kernel(sk), changed;
+
+	if (!l)
+		return;
+	mutex_lock(&l->sync);
+	changed = l->flow.flow.kernel_only != kernel_only;
+	l->flow.flow.kernel_only = kernel_only;
+	mutex_unlock(&l->sync);
+	if (changed && !sync(l))
+		sync_later(dmm_net(sock_net(sk)));
+	dmm_listener_put(l);
+}
+
 int dmm_listen_start(struct socket *sock, int backlog)
 {
 	struct sock *sk = sock->sk;

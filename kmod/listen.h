@@ -12,9 +12,12 @@
 struct dmm_listener;
 struct net;
 struct proto_accept_arg;
+struct sock;
 
 /* listen() has succeeded, and DMM keeps the socket.  Once more: new backlog. */
 int dmm_listen_start(struct socket *sock, int backlog);
+/* Options of a socket that DMM holds were set: a listener may have become the kernel's alone. */
+void dmm_listen_options(struct sock *sk);
 /* Stacks or policy of a namespace have changed: bring listeners in step, later. */
 void dmm_listen_changed(struct net *net);
 /* The namespace ends. */

@@ -25,6 +25,7 @@
 #include "conn.h"
 #include "connect.h"
 #include "family.h"
+#include "listen.h"
 #include "listener.h"
 #include "native.h"
 #include "options.h"
@@ -318,6 +319,8 @@ static int op_setsockopt(struct socket *sock, int level, int optname, sockptr_t 
 		err = refuse_ulp(sock, optval, optlen);
 	else
 		err = dmm_native_ops(sock)->setsockopt(sock, level, optname, optval, optlen);
+	if (!err && tracked && !conn)
+		dmm_listen_options(sock->sk);
 	if (conn)
 		dmm_conn_put(conn);
 	srcu_read_unlock(&dmm_srcu, idx);

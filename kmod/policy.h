@@ -35,6 +35,7 @@ struct sock;
  * @type:	SOCK_STREAM or SOCK_DGRAM
  * @family:	AF_INET or AF_INET6, of the addresses: v4-mapped is AF_INET
  * @dscp:	0 to 63
+ * @kernel_only: the socket has what only the kernel's stack can do
  * @src:	local address, v4 in its v4-mapped form; unspecified if unbound
  * @dst:	remote address likewise; unspecified at listen
  * @sport:	local port, host byte order, 0 if unbound
@@ -54,6 +55,7 @@ struct dmm_flow {
 	u8 type;
 	u8 family;
 	u8 dscp;
+	bool kernel_only;
 	struct in6_addr src;
 	struct in6_addr dst;
 	u16 sport;

@@ -7,7 +7,10 @@
 #include "kselftest.h"
 #include "raw.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/dmm.h>
+#include <linux/filter.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -146,6 +149,77 @@ static bool test_listener(void)
 	return finish(&r, l) && ok;
 }
 
+/* What a stack cannot do, and an application must not lose: it stays with the kernel, or fails where a rule is strict. */
+
+static bool sign(int fd)
+{
+	struct tcp_md5sig sig = { .tcpm_keylen = 3, .tcpm_key = "key" };
+	struct sockaddr_in *peer = (struct sockaddr_in *)&sig.tcpm_addr;
+
+	peer->sin_family = AF_INET;
+	peer->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return !setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig));
+}
+
+static bool filter(int fd)
+{
+	struct sock_filter all[] = { { BPF_RET | BPF_K, 0, 0, 0xffffffff } };
+	struct sock_fprog prog = { 1, all };
+
+	return !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+}
+
+/* There is no code of DMM on it: TCP answers. */
+static bool handed_over(int fd)
+{
+	char name[DMM_NAME_MAX];
+
+	return getsockopt(fd, SOL_DMM, DMM_STACK, name, &(socklen_t){ sizeof(name) }) == -1 && errno == EOPNOTSUPP;
+}
+
+/* Both ends ask for it, or neither; does this stack serve the connection, or the kernel's TCP if it is NULL? */
+static bool connects(bool (*ask_for)(int fd), const char *stack)
+{
+	int l = raw_socket(SOCK_STREAM, 5000), c = raw_socket(SOCK_STREAM, 5000), s;
+	bool ok = ask_for(l) && ask_for(c) && !raw_bind(l, PORT + 3) && !listen(l, 5);
+
+	ok = ok && !raw_connect(c, PORT + 3);
+	s = accept(l, NULL, NULL);
+	ok = ok && (stack ? raw_serves(c, stack) : handed_over(c)) && send(c, "x", 1, 0) == 1 && recv(s, &(char){ 0 }, 1, 0) == 1;
+	close(s);
+	close(c);
+	close(l);
+	return ok;
+}
+
+static bool nothing(int fd)
+{
+	return fd >= 0;
+}
+
+static bool test_kernel_only(void)
+{
+	pid_t loop = raw_start("dmm-loop", "loop");
+	int c, l;
+	bool ok;
+
+	raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 stack loop,kernel");
+	ok = raw_wait("dmmpolicy stack show loop") && connects(nothing, "loop") && connects(sign, NULL) &&
+	     connects(filter, NULL);
+	/* A server that signs from now on, as routing daemons do for each neighbour. */
+	l = raw_socket(SOCK_STREAM, 5000);
+	c = raw_socket(SOCK_STREAM, 1000);
+	ok = ok && !raw_bind(l, PORT + 4) && !listen(l, 5) && sign(l) && raw_connect(c, PORT + 4);
+	close(c);
+	close(l);
+	raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 connect stack loop strict");
+	c = raw_socket(SOCK_STREAM, 1000);
+	ok = ok && sign(c) && raw_connect(c, PORT + 3) && errno == ECONNREFUSED;
+	close(c);
+	raw_stop(loop);
+	return ok;
+}
+
 /**
  * struct uring - an io_uring of one request
  * @fd:		of the ring
@@ -226,6 +300,7 @@ static const struct {
 	{ "the same of datagrams", test_options_dgram },
 	{ "a connect that is broken before it is told", test_reset },
 	{ "a listener that finds no memory", test_listener },
+	{ "what only the kernel's stack can do", test_kernel_only },
 	{ "io_uring connects, and the kernel's TCP wins the race", test_uring },
 };
 
