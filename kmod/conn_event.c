@@ -4,7 +4,9 @@
  *
  * The stack is not trusted.  An event for a connection that is not there, or
  * that does not fit its kind and state, is counted and dropped: it may well be
- * honest, for an event can cross one of the other direction.
+ * honest, for an event can cross one of the other direction.  So is one that does
+ * not come from the connection's queue: a stack's threads may each rely on being
+ * alone with their connections.
  */
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
@@ -16,8 +18,8 @@
 #include "instance.h"
 #include "listener.h"
 
-/* A connection by its name, with a reference, or NULL. */
-static struct dmm_conn *conn_find(struct dmm_instance *inst, u64 id)
+/* A connection by its name, with a reference, or NULL.  @q: of this queue; NULL: any. */
+static struct dmm_conn *conn_find(struct dmm_instance *inst, struct dmm_queue *q, u64 id)
 {
 	u32 index = (u32)id;
 	struct dmm_conn *conn;
@@ -27,7 +29,7 @@ static struct dmm_conn *conn_find(struct dmm_instance *inst, u64 id)
 	index = array_index_nospec(index, inst->reg.nr_conns);
 	rcu_read_lock();
 	conn = rcu_dereference(inst->conns[index]);
-	if (conn && (conn->id != id || !dmm_conn_get_live(conn)))
+	if (conn && (conn->id != id || (q && conn->queue != q) || !dmm_conn_get_live(conn)))
 		conn = NULL;
 	rcu_read_unlock();
 	return conn;
@@ -245,7 +247,7 @@ static struct dmm_listener *listener_of(struct dmm_conn *conn, u8 family)
 static struct dmm_listener *listener_find(struct dmm_instance *inst, u64 id, u8 family,
 					  u32 *netns)
 {
-	struct dmm_conn *conn = conn_find(inst, id);
+	struct dmm_conn *conn = conn_find(inst, NULL, id);
 	struct dmm_listener *l;
 
 	if (!conn)
@@ -332,7 +334,7 @@ static bool pair(struct dmm_conn *conn, struct dmm_listener *l,
 
 static bool ev_pair(struct dmm_queue *q, const struct dmm_event *ev)
 {
-	struct dmm_conn *conn = conn_find(q->inst, ev->conn);
+	struct dmm_conn *conn = conn_find(q->inst, q, ev->conn);
 	struct dmm_listener *l;
 	bool ok = false;
 	u32 netns;
@@ -362,7 +364,7 @@ bool dmm_conn_event(struct dmm_queue *q, const struct dmm_event *ev)
 		valid = ev_pair(q, ev);
 		break;
 	default:
-		conn = conn_find(q->inst, ev->conn);
+		conn = conn_find(q->inst, q, ev->conn);
 		valid = conn && dispatch(conn, ev);
 		if (conn)
 			dmm_conn_put(conn);

@@ -44,15 +44,23 @@ static int map_arena(struct raw *r)
 
 int raw_map(struct raw *r)
 {
+	off_t at = (off_t)r->queue * r->reg.queue_step;
 	void *k, *s;
 
-	k = mmap(NULL, r->reg.kernel_len, PROT_READ, MAP_SHARED, r->fd, r->reg.kernel_off);
-	s = mmap(NULL, r->reg.stack_len, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, r->reg.stack_off);
+	k = mmap(NULL, r->reg.kernel_len, PROT_READ, MAP_SHARED, r->fd, r->reg.kernel_off + at);
+	s = mmap(NULL, r->reg.stack_len, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, r->reg.stack_off + at);
 	if (k == MAP_FAILED || s == MAP_FAILED)
 		return -errno;
 	r->k = k;
 	r->s = s;
 	return 0;
+}
+
+int raw_other(struct raw *other, const struct raw *r, unsigned int queue)
+{
+	*other = *r;
+	other->queue = queue;
+	return raw_map(other);
 }
 
 int raw_prepare(struct raw *r, const struct dmm_register *reg)
@@ -71,12 +79,17 @@ int raw_open(struct raw *r, const struct dmm_register *reg)
 	return err ? err : raw_map(r);
 }
 
-int raw_close(struct raw *r)
+void raw_unmap(struct raw *r)
 {
 	if (r->k)
 		munmap((void *)r->k, r->reg.kernel_len);
 	if (r->s)
 		munmap(r->s, r->reg.stack_len);
+}
+
+int raw_close(struct raw *r)
+{
+	raw_unmap(r);
 	if (r->arena)
 		munmap(r->arena, r->reg.arena_len);
 	close(r->fd);
@@ -99,7 +112,9 @@ bool raw_given_back(int memfd)
 
 int raw_enter(struct raw *r, int64_t timeout_ns)
 {
-	struct dmm_enter enter = { .flags = timeout_ns ? DMM_ENTER_WAIT : 0, .timeout = timeout_ns };
+	struct dmm_enter enter = {
+		.queue = r->queue, .flags = timeout_ns ? DMM_ENTER_WAIT : 0, .timeout = timeout_ns,
+	};
 
 	return ioctl(r->fd, DMM_IOC_ENTER, &enter) ? -errno : 0;
 }

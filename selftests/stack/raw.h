@@ -14,7 +14,8 @@
 #include <linux/dmm_dev.h>
 
 /**
- * struct raw - an instance of one queue
+ * struct raw - a queue of an instance
+ * @queue:	its number
  * @fd:		/dev/dmm
  * @reg:	as the kernel filled it in
  * @arena:	its memory, in which pages and pieces are
@@ -23,6 +24,7 @@
  * @s:		what we write
  */
 struct raw {
+	unsigned int queue;
 	int fd;
 	struct dmm_register reg;
 	uint8_t *arena;
@@ -35,11 +37,13 @@ struct raw {
 struct dmm_register raw_register(const char *name, size_t arena, unsigned int conns);
 /*
  * They return 0 or a negative errno. raw_prepare() does all before registering, raw_map() maps the queue of an instance that
- * is registered, raw_open() is all of it.
+ * is registered, raw_open() is all of it. raw_other() is for another queue of the same instance, until raw_unmap().
  */
 int raw_prepare(struct raw *r, const struct dmm_register *reg);
 int raw_open(struct raw *r, const struct dmm_register *reg);
 int raw_map(struct raw *r);
+int raw_other(struct raw *other, const struct raw *r, unsigned int queue);
+void raw_unmap(struct raw *r);
 /* Returns the arena's file; raw_given_back() closes it, and says whether nobody has its memory any more, within a deadline. */
 int raw_close(struct raw *r);
 bool raw_given_back(int memfd);

@@ -131,6 +131,77 @@ static bool test_errors(void)
 	return finish(&r) && ok;
 }
 
+/* Which of two queues a connect comes to. */
+static int asked_on(struct raw q[2], struct dmm_event *ev)
+{
+	long end = raw_now() + 20000;
+	int i;
+
+	do {
+		for (i = 0; i < 2; i++)
+			if (raw_take(&q[i], ev) && ev->type == DMM_EV_CONNECT)
+				return i;
+		usleep(1000);
+	} while (raw_now() < end);
+	return -1;
+}
+
+static bool is_connected(const struct end *e)
+{
+	struct pollfd p = { e->fd, POLLOUT, 0 };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* What the other queue says of it, from the connect to the close, changes nothing, and it hears nothing. */
+static bool another_queue(struct raw q[2])
+{
+	struct dmm_event ev, yes;
+	struct raw *own, *other;
+	struct end e = NONE;
+	int nr;
+	bool ok;
+
+	e.fd = raw_socket(SOCK_STREAM, 20000);
+	set_nonblock(e.fd, true);
+	raw_connect(e.fd, PORT);
+	nr = asked_on(q, &ev);
+	if (nr < 0)
+		return false;
+	own = &q[nr];
+	other = &q[!nr];
+	e.conn = ev.conn;
+	e.page = raw_page(own, ev.open.page);
+	yes = ev;
+	ok = !raw_answer(other, &yes) && say(other, &e, DMM_EV_ERROR, -ECONNREFUSED) && !is_connected(&e);
+	ok = ok && !raw_answer(own, &ev) && is_connected(&e);
+	set_nonblock(e.fd, false);
+	ok = ok && say(other, &e, DMM_EV_ERROR, -ECONNRESET) && say(other, &e, DMM_EV_EOF, 0) && works(own, &e);
+	shutdown(e.fd, SHUT_WR);
+	ok = ok && raw_expect(own, DMM_EV_SHUTDOWN, &ev);
+	close(e.fd);
+	ok = ok && raw_expect(own, DMM_EV_CLOSE, &ev) && say(other, &e, DMM_EV_CLOSED, 0) && raw_quiet(other);
+	/* It is still there. */
+	return ok && raw_run("dmmpolicy stack show raw | grep -q 'live 1'") && say(own, &e, DMM_EV_CLOSED, 0) &&
+	       raw_run("dmmpolicy stack show raw | grep -q 'live 0'");
+}
+
+static bool test_queues(void)
+{
+	struct dmm_register reg = raw_register("raw", ARENA, 8);
+	struct raw q[2];
+	bool ok;
+	int i;
+
+	reg.nr_queues = 2;
+	ok = !raw_open(&q[0], &reg) && !raw_other(&q[1], &q[0], 1);
+	/* Connects take turns: both queues are each of the two. */
+	for (i = 0; ok && i < 2; i++)
+		ok = another_queue(q);
+	raw_unmap(&q[1]);
+	return finish(&q[0]) && ok;
+}
+
 /* What does not fit the connection's kind or state changes nothing. */
 static bool test_order(void)
 {
@@ -654,6 +725,7 @@ static const struct {
 } tests[] = {
 	{ "errors that are none", test_errors },
 	{ "events that do not fit", test_order },
+	{ "events of another queue's connections", test_queues },
 	{ "an answer before the question", test_early },
 	{ "event rings that make no sense: all hear of it", test_broken },
 	{ "words of a receive ring", test_rx },

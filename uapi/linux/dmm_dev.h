@@ -534,7 +534,9 @@ struct dmm_event {
 
 /*
  * Up events: from the stack to the kernel.  One that names a connection that
- * is not there any more, or does not fit its state, is dropped and counted.
+ * is not there any more, or of another queue, or does not fit its state, is
+ * dropped and counted.  Listeners that INCOMING and PAIR name may be of any queue,
+ * and need not be answered by LISTENING yet.
  *
  * CONNECTED	CONNECT or BIND has succeeded; open.local, open.lport and
  *		open.family are the local end.
