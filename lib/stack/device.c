@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,10 +53,30 @@ static void device_unmap(void *dev, void *addr, size_t len)
 	munmap(addr, len);
 }
 
-/* Threads that wait in the kernel are woken by a signal: see run.c. */
-static void device_wake(void *dev)
+/* A thread that has ended meanwhile is not there any more: no harm. */
+static void device_wake(void *dev, pid_t thread)
 {
+	int err = errno;
+
 	(void)dev;
+	tgkill(getpid(), thread, SIGURG);
+	errno = err;
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* An ignored signal would not interrupt. */
+static void catch_wakes(void)
+{
+	struct sigaction sa;
+
+	if (sigaction(SIGURG, NULL, &sa) || sa.sa_handler != SIG_DFL)
+		return;
+	sa = (struct sigaction){ .sa_handler = nothing };
+	sigaction(SIGURG, &sa, NULL);
 }
 
 static void device_close(void *dev)
@@ -78,6 +99,7 @@ static const struct dmm_device_ops device_ops = {
 void dmm_device_use(struct dmm_device *device, int fd)
 {
 	*device = (struct dmm_device){ &device_ops, (void *)(intptr_t)fd };
+	catch_wakes();
 }
 
 int dmm_device_open(struct dmm_device *device, const char *path)

@@ -100,11 +100,13 @@ struct dmm_queue {
 	struct dmm_conn *unused;
 	struct table table;
 	struct tokens tokens;
-	struct dmm_enter enter;		/* dmm_stack_stop() zeroes the timeout */
+	struct dmm_enter enter;		/* dmm_queue_wake() zeroes the timeout */
 	struct dmm_queue_stats stats;
-	pthread_t thread;
-	bool running;			/* thread is there; under the stack's lock */
-	int result;
+	pthread_t thread;		/* of dmm_stack_run() */
+	int result;			/* its */
+	struct dmm_call *calls;		/* last in, first out */
+	int woken;			/* since the turn has begun */
+	pid_t sleeper;			/* the thread that waits in the kernel; 0: none */
 };
 
 struct dmm_stack {
@@ -148,6 +150,9 @@ void dmm_up_say(struct dmm_conn *conn, enum pending what);
 void dmm_up_say_later(struct dmm_conn *conn);
 void dmm_up_flush(struct dmm_queue *q);
 bool dmm_up_outstanding(const struct dmm_queue *q);
+
+/* call.c */
+struct dmm_call *dmm_calls_take(struct dmm_queue *q);
 
 /* down.c */
 bool dmm_down_there(const struct dmm_queue *q);

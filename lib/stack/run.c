@@ -2,22 +2,28 @@
 /*
  * The turns of a queue, and the threads that make them.
  *
- * A thread that waits in the kernel must wake up for dmm_stack_stop(), which may
+ * A thread that waits in the kernel must wake up for dmm_queue_wake(), which may
  * be called from a signal handler at any instruction before that.  So the timeout
- * is in memory that stop() sets to zero before it sends a signal: either the
- * kernel reads zero, or it was waiting already and the signal ends that.
+ * is in memory that it sets to zero before it sends a signal: either the kernel
+ * reads zero, or the thread was waiting already and the signal ends that.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "atomic.h"
 
 /* Nanoseconds: a sleep and a wake-up take some of them. */
 #define SPIN_MAX	INT64_C(50000)
+
+/* Somebody wants it to make a turn, or to come to an end. */
+static bool is_called_back(const struct dmm_queue *q)
+{
+	return load_relaxed(&q->woken) || load_relaxed(&q->stack->stopping);
+}
 
 static int enter(struct dmm_queue *q, uint32_t flags, int64_t timeout)
 {
@@ -28,7 +34,7 @@ static int enter(struct dmm_queue *q, uint32_t flags, int64_t timeout)
 	q->enter.flags = flags;
 	store_relaxed(&q->enter.timeout, timeout);
 	full_barrier();
-	if (load_relaxed(&q->stack->stopping))
+	if (is_called_back(q))
 		store_relaxed(&q->enter.timeout, 0);
 	q->stats.enters++;
 	ret = d->ops->enter(d->dev, &q->enter);
@@ -45,7 +51,7 @@ static void set_polls(struct dmm_queue *q, bool polls)
 
 static bool has_work(struct dmm_queue *q)
 {
-	return dmm_down_there(q) || q->kicks;
+	return dmm_down_there(q) || q->kicks || load_relaxed(&q->woken);
 }
 
 /* Hand over; while there are more up events than room in the ring, several times. */
@@ -73,9 +79,11 @@ static int sleep_down(struct dmm_queue *q, int64_t timeout)
 	int ret;
 
 	set_polls(q, false);
+	store_relaxed(&q->sleeper, gettid());
 	full_barrier();
 	q->stats.waits++;
 	ret = enter(q, DMM_ENTER_WAIT, timeout);
+	store_relaxed(&q->sleeper, 0);
 	set_polls(q, true);
 	return ret;
 }
@@ -95,7 +103,7 @@ static bool spin(struct dmm_queue *q)
 
 	do {
 		for (int i = 0; i < 64; i++) {
-			if (has_work(q) || load_relaxed(&q->stack->stopping))
+			if (has_work(q) || is_called_back(q))
 				return true;
 			pause_processor();
 		}
@@ -135,6 +143,40 @@ static int64_t sooner(int64_t a, int64_t b)
 }
 
 /*
+ * Calls come after the events that were there when they were given: hence all of
+ * these first, those that found no room in the ring included.
+ */
+static int make_calls(struct dmm_queue *q)
+{
+	struct dmm_call *calls = dmm_calls_take(q), *call;
+	uint32_t head = load_acquire(&q->kernel->down_head);
+	int nr = 0, taken = 1;
+
+	if (!calls)
+		return 0;
+	while (taken && ((int32_t)(head - q->down_tail) > 0 || load_relaxed(&q->kernel->held_back))) {
+		/* What fails now fails again when the turn ends. */
+		if (load_relaxed(&q->kernel->held_back))
+			enter(q, 0, 0);
+		taken = dmm_down_take(q);
+		nr += taken;
+	}
+	while ((call = calls)) {
+		calls = call->next;
+		call->fn(call);
+		nr++;
+	}
+	return nr;
+}
+
+/* Before the calls are looked at: those that come later wake it again. */
+static void clear_woken(struct dmm_queue *q)
+{
+	if (load_relaxed(&q->woken))
+		__atomic_exchange_n(&q->woken, 0, __ATOMIC_ACQ_REL);
+}
+
+/*
  * One turn.  What the callbacks said is handed over by the call that waits, if
  * the turn may wait after it has acted upon events: one system call less.
  */
@@ -143,7 +185,8 @@ static int turn(struct dmm_queue *q, int64_t timeout, bool wait_after_events)
 	int nr, ret;
 
 	set_polls(q, true);
-	nr = dmm_down_take(q) + dmm_down_kicks(q);
+	clear_woken(q);
+	nr = dmm_down_take(q) + make_calls(q) + dmm_down_kicks(q);
 	if (q->stack->ops->poll)
 		timeout = sooner(timeout, q->stack->ops->poll(q));
 	if ((nr && !wait_after_events) || !timeout || has_work(q)) {
@@ -165,7 +208,7 @@ DMM_EXPORT int dmm_stack_poll(struct dmm_queue *q, int64_t timeout)
 
 DMM_EXPORT int dmm_stack_arm(struct dmm_queue *q)
 {
-	if (q->pending || dmm_up_outstanding(q) || q->kicks)
+	if (q->pending || dmm_up_outstanding(q) || has_work(q))
 		return 1;
 	set_polls(q, false);
 	full_barrier();
@@ -194,24 +237,25 @@ static void *queue_thread(void *arg)
 	return NULL;
 }
 
+DMM_EXPORT void dmm_queue_wake(struct dmm_queue *q)
+{
+	const struct dmm_device *d = &q->stack->device;
+	pid_t sleeper;
+
+	__atomic_store_n(&q->woken, 1, __ATOMIC_RELEASE);
+	full_barrier();
+	store_relaxed(&q->enter.timeout, 0);
+	full_barrier();
+	sleeper = load_relaxed(&q->sleeper);
+	if (sleeper)
+		d->ops->wake(d->dev, sleeper);
+}
+
 DMM_EXPORT void dmm_stack_stop(struct dmm_stack *s)
 {
 	store_relaxed(&s->stopping, 1);
-	full_barrier();
-	for (unsigned int i = 0; i < s->reg.nr_queues; i++) {
-		struct dmm_queue *q = &s->queues[i];
-
-		store_relaxed(&q->enter.timeout, 0);
-		full_barrier();
-		if (load_acquire(&q->running))
-			pthread_kill(q->thread, SIGURG);
-	}
-	s->device.ops->wake(s->device.dev);
-}
-
-static void nothing(int sig)
-{
-	(void)sig;
+	for (unsigned int i = 0; i < s->reg.nr_queues; i++)
+		dmm_queue_wake(&s->queues[i]);
 }
 
 static bool several_processors(void)
@@ -221,63 +265,42 @@ static bool several_processors(void)
 	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) > 1;
 }
 
-/* An ignored signal would not interrupt. */
-static void catch_signal(void)
-{
-	struct sigaction sa;
-
-	if (sigaction(SIGURG, NULL, &sa) || sa.sa_handler != SIG_DFL)
-		return;
-	sa = (struct sigaction){ .sa_handler = nothing };
-	sigaction(SIGURG, &sa, NULL);
-}
-
-static int start_threads(struct dmm_stack *s)
+/* The first is the caller's. */
+static int start_threads(struct dmm_stack *s, unsigned int *nr)
 {
 	int ret = 0;
 
-	for (unsigned int i = 1; i < s->reg.nr_queues && !ret; i++) {
-		struct dmm_queue *q = &s->queues[i];
+	for (*nr = 1; *nr < s->reg.nr_queues && !ret; *nr += !ret) {
+		struct dmm_queue *q = &s->queues[*nr];
 
 		q->result = 0;
 		ret = pthread_create(&q->thread, NULL, queue_thread, q);
-		if (!ret)
-			store_release(&q->running, true);
 	}
 	return -ret;
 }
 
 /* The first error. */
-static int join_threads(struct dmm_stack *s, int ret)
+static int join_threads(struct dmm_stack *s, unsigned int nr, int ret)
 {
-	for (unsigned int i = 1; i < s->reg.nr_queues; i++) {
-		struct dmm_queue *q = &s->queues[i];
-
-		if (!q->running)
-			continue;
-		pthread_join(q->thread, NULL);
-		store_release(&q->running, false);
-		ret = ret ? ret : q->result;
+	for (unsigned int i = 1; i < nr; i++) {
+		pthread_join(s->queues[i].thread, NULL);
+		ret = ret ? ret : s->queues[i].result;
 	}
 	return ret;
 }
 
 DMM_EXPORT int dmm_stack_run(struct dmm_stack *s)
 {
-	struct dmm_queue *first = &s->queues[0];
+	unsigned int nr;
 	int ret;
 
-	catch_signal();
 	s->spins = several_processors();
-	first->thread = pthread_self();
-	store_release(&first->running, true);
-	ret = start_threads(s);
-	if (!ret)
-		ret = queue_run(first);
-	store_release(&first->running, false);
-	/* Once more, for threads that were not known yet when it was called. */
-	dmm_stack_stop(s);
-	ret = join_threads(s, ret);
+	ret = start_threads(s, &nr);
+	if (ret)
+		dmm_stack_stop(s);
+	else
+		ret = queue_run(&s->queues[0]);
+	ret = join_threads(s, nr, ret);
 	store_relaxed(&s->stopping, 0);
 	return ret;
 }

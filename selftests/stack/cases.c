@@ -549,7 +549,10 @@ static void *bound(struct net *n, union address *at)
 	if (!s)
 		return NULL;
 	ret = n->ops->bind(s, &at->sa);
-	return expect(n, !ret || ret == -EINPROGRESS, "bind", ret) ? s : NULL;
+	if (!expect(n, !ret, "bind", ret))
+		return NULL;
+	/* The peer's bind() does not wait for the stack. */
+	return expect(n, n->ops->wait(s, POLLOUT, PATIENCE) & POLLOUT, "bound", 0) ? s : NULL;
 }
 
 static ssize_t send_one(struct net *n, void *s, const void *data, size_t len,

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Cases for any stack: on the in-process peer (host tests), and on real sockets (conformance).
-stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop lwip lwip_net)
+stack_tests := $(addprefix $B/selftests/host/test_stack_,template loop queues lwip lwip_net)
 $(stack_tests): $B/obj/selftests/stack/cases.o $B/obj/selftests/stack/peer.o
 $(stack_tests): override CPPFLAGS += -Iselftests
 $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop))
+
+$B/selftests/host/test_stack_queues: $B/obj/selftests/stack/queues.o
 
 lwip_tests := $B/selftests/host/test_stack_lwip $B/selftests/host/test_stack_lwip_net
 $(lwip_tests): $(filter-out %/main.o,$(lwip_own)) $(lwip_objs) $B/lib/libdmm-eal.a

@@ -15,12 +15,22 @@
  * <linux/dmm_dev.h> the contract with the kernel below all this.
  *
  * Threads.  An instance has queues, and a connection belongs to one of them for
- * its life.  All functions on a queue and its connections, struct dmm_conn, are
- * for one thread at a time, and callbacks run in the thread that polls the
- * queue.  dmm_stack_stop() is for any thread and for signal handlers; the other
- * functions on a stack are for one thread at a time while no queue is polled,
- * dmm_stack_address() and those that only ask for something excepted.  After
- * fork() only one of the processes may go on.
+ * its life.  What may be called from where:
+ *
+ *	struct dmm_conn		in the thread that polls its queue.  Callbacks run
+ *				there, too
+ *	struct dmm_queue	likewise; but dmm_queue_call(), dmm_queue_settle(),
+ *				dmm_queue_index() and dmm_queue_stack() anywhere,
+ *				and dmm_queue_wake() in signal handlers, too
+ *	struct dmm_stack	open, takeover, run, send and close in one thread at
+ *				a time while no queue is polled; stop anywhere and
+ *				in signal handlers; the others anywhere
+ *
+ * Different queues can be polled at the same time, one queue by one thread at a
+ * time.  What threads of a stack share is the author's to lock; to work on another
+ * queue's connection use dmm_queue_call().  Applications' events are in order for
+ * each queue only: see dmm_queue_settle().  After fork() only one of the processes
+ * may go on.
  *
  * Errors are negative errno values.  Nothing here prints, exits or blocks but
  * dmm_stack_run(), dmm_stack_poll() with a timeout, dmm_stack_send() and
@@ -32,6 +42,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <linux/dmm_dev.h>
@@ -145,6 +156,9 @@ struct dmm_stack_config {
 /**
  * dmm_stack_open() - register an instance
  *
+ * SIGURG, by which sleeping threads are woken, gets an empty handler unless it has
+ * one; it must not be blocked where queues are polled.
+ *
  * Returns 0 and the instance in @stack, or the error of open(2) or of
  * DMM_IOC_REGISTER: ENOENT (no module), EPERM, EEXIST (an instance of this name
  * is there), EINVAL, EOPNOTSUPP (@config->required), ENOMEM.
@@ -176,14 +190,13 @@ void dmm_stack_close(struct dmm_stack *stack);
 /**
  * dmm_stack_run() - work until dmm_stack_stop()
  *
- * Starts a thread for each queue but the first, which is the caller's.  Sleeps
- * when there is nothing to do: at once after a long sleep, otherwise, if there is
- * more than one processor, after looking for up to 50 microseconds, so that
- * between two busy sides there are neither sleeps nor wake-ups.  Returns 0 after dmm_stack_stop(), -ESTALE when
- * a successor has taken over, -EIO when the instance is dead, or what
- * pthread_create() says.  Can be called again.
- *
- * To interrupt sleeping threads SIGURG gets an empty handler, unless it has one.
+ * Starts a thread for each queue but the first, which is the caller's, and ends
+ * them before it returns.  Sleeps when there is nothing to do: at once after a long
+ * sleep, otherwise, if there is more than one processor, after looking for up to 50
+ * microseconds, so that between two busy sides there are neither sleeps nor
+ * wake-ups.  Returns 0 after dmm_stack_stop(), -ESTALE when a successor has taken
+ * over, -EIO when the instance is dead, or what pthread_create() says.  Can be
+ * called again.
  */
 int dmm_stack_run(struct dmm_stack *stack);
 
@@ -194,13 +207,13 @@ void dmm_stack_stop(struct dmm_stack *stack);
  * dmm_stack_poll() - one turn of a queue
  * @timeout:	nanoseconds to wait at most; 0: do not wait; negative: no limit
  *
- * Calls back for the events that are there (at most 64) and for ops->poll, hands
- * over what the callbacks had to say, then waits for the next event, if there
- * was none and @timeout (and what ops->poll returned) allow.  The event that
- * ends the wait is acted upon by the next call.
+ * Calls back for the events that are there (at most 64), for the calls that were
+ * given and for ops->poll, hands over what the callbacks had to say, then waits for
+ * the next event or call, if there was none and @timeout (and what ops->poll
+ * returned) allow.  What ends the wait is acted upon by the next call.
  *
- * Returns the number of events that were acted upon, or -ESTALE, -EIO, -ENXIO,
- * after which the queue is of no more use.  A signal ends the wait early.
+ * Returns the number of events and calls that were acted upon, or -ESTALE, -EIO,
+ * -ENXIO, after which the queue is of no more use.  A signal ends the wait early.
  */
 int dmm_stack_poll(struct dmm_queue *queue, int64_t timeout);
 
@@ -209,6 +222,11 @@ int dmm_stack_poll(struct dmm_queue *queue, int64_t timeout);
  *
  * Returns 0: wait, the descriptor becomes readable with the next event; 1: do
  * not, there is something to do now.  dmm_stack_poll() disarms.
+ *
+ * The descriptor is that of all queues together, so one thread waits for it, with
+ * all of them armed.  It does not become readable by dmm_queue_wake() and its like:
+ * whoever uses these from other threads needs a descriptor of his own for that
+ * (eventfd).
  */
 int dmm_stack_arm(struct dmm_queue *queue);
 
@@ -242,6 +260,52 @@ int dmm_stack_address(struct dmm_stack *stack, bool add, int family, const void 
 
 unsigned int dmm_queue_index(const struct dmm_queue *queue);
 struct dmm_stack *dmm_queue_stack(const struct dmm_queue *queue);
+
+/**
+ * dmm_queue_wake() - let the queue make a turn soon, and so call ops->poll
+ *
+ * Ends the wait of dmm_stack_poll() and dmm_stack_run(), or keeps it from
+ * beginning.  What the caller has written before is there in that turn.  For any
+ * thread and for signal handlers (but not with the in-process peer).  Costs a system
+ * call only if the queue's thread sleeps.
+ */
+void dmm_queue_wake(struct dmm_queue *queue);
+
+/**
+ * struct dmm_call - something to be done in another queue's thread
+ * @fn:		the author's function, which gets this struct; what else it needs
+ *		is around it
+ *
+ * The rest is the SDK's.
+ */
+struct dmm_call {
+	void (*fn)(struct dmm_call *call);
+	void (*then)(struct dmm_call *call);
+	struct dmm_call *next;
+	struct dmm_queue *back;
+	unsigned int at;
+};
+
+/**
+ * dmm_queue_call() - call @call->fn in the queue's thread
+ *
+ * How a thread works on connections of another queue: whether they are still there
+ * is known when @fn is called.  Calls are made once each, in the order in which they
+ * were given, and after the events that were there by then.  @call is the SDK's
+ * until @fn is called, which may free it or give it again.  Those that are left are
+ * not called by dmm_stack_close(): they stay the author's.
+ */
+void dmm_queue_call(struct dmm_queue *queue, struct dmm_call *call);
+
+/**
+ * dmm_queue_settle() - the same when all queues have acted upon what is there now
+ *
+ * An application may listen and then connect there, on two queues: the second event
+ * can be acted upon before the first, likewise after dmm_stack_takeover().  A stack
+ * of several queues that finds no listener settles, and looks once more, before it
+ * refuses.
+ */
+void dmm_queue_settle(struct dmm_queue *queue, struct dmm_call *call);
 
 /**
  * struct dmm_queue_stats - what a queue has done
@@ -479,7 +543,8 @@ void dmm_stack_received(int channel, int error);
  * struct dmm_device_ops - what is below the SDK: /dev/dmm, or a test's peer
  *
  * They return 0 or a negative errno as the ioctl of the name does; map() returns
- * NULL on errors; wake() makes an enter() that waits return; fd() may return -1.
+ * NULL on errors; wake() makes an enter() return in which @thread waits, after its
+ * timeout was set to zero; fd() may return -1.
  */
 struct dmm_device_ops {
 	int (*reg)(void *dev, struct dmm_register *reg);
@@ -488,7 +553,7 @@ struct dmm_device_ops {
 	int (*takeover)(void *dev, struct dmm_takeover *takeover);
 	void *(*map)(void *dev, uint64_t offset, size_t len, bool write);
 	void (*unmap)(void *dev, void *addr, size_t len);
-	void (*wake)(void *dev);
+	void (*wake)(void *dev, pid_t thread);
 	int (*fd)(void *dev);
 	void (*close)(void *dev);
 };

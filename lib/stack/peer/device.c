@@ -312,10 +312,12 @@ static void peer_unmap(void *dev, void *addr, size_t len)
 	(void)len;
 }
 
-static void peer_wake(void *dev)
+/* Whoever waits looks whether it was meant. */
+static void peer_wake(void *dev, pid_t thread)
 {
 	struct dmm_peer *peer = ((struct handle *)dev)->peer;
 
+	(void)thread;
 	pthread_mutex_lock(&peer->lock);
 	pthread_cond_broadcast(&peer->wake_stack);
 	pthread_mutex_unlock(&peer->lock);

@@ -48,13 +48,19 @@ static void refuse(struct dmm_peer *peer, unsigned int queue, const struct dmm_e
 	dmm_peer_down(peer, queue, &e);
 }
 
+/* LISTENING can come later, from another queue. */
+static bool takes_connections(const struct dmm_peer_socket *s)
+{
+	return s && (s->state == SOCK_LISTENER || s->state == SOCK_LISTENING) && !s->closing;
+}
+
 /* The connection belongs to the queue that announced it. */
 static void up_incoming(struct dmm_peer *peer, unsigned int queue, const struct dmm_event *in)
 {
 	struct dmm_peer_socket *listener = find(peer, in->conn), *s;
 	struct dmm_event e = { .type = DMM_EV_ACCEPT };
 
-	if (!listener || listener->state != SOCK_LISTENER || listener->closing) {
+	if (!takes_connections(listener)) {
 		refuse(peer, queue, in, -ECONNREFUSED);
 		return;
 	}
@@ -102,7 +108,7 @@ static bool up_pair(struct dmm_peer *peer, struct dmm_peer_socket *s, const stru
 	if (s->state != SOCK_CONNECTING)
 		return false;
 	dmm_peer_conn_end(s);
-	if (!listener || listener->state != SOCK_LISTENER || listener->closing)
+	if (!takes_connections(listener))
 		dmm_peer_fail(s, ECONNREFUSED);
 	else
 		join_to(s, listener, e);
@@ -200,6 +206,11 @@ static void take(struct dmm_peer *peer, unsigned int queue, const struct dmm_eve
 		return;
 	}
 	s = find(peer, e->conn);
+	/* Of another queue's connections a queue has nothing to tell. */
+	if (s && s->queue != queue) {
+		peer->stats.violations++;
+		return;
+	}
 	if (s && !is_sane(s))
 		peer->stats.violations++;
 	if (!s || !act(peer, s, e))
