@@ -20,6 +20,14 @@ TESTBINS += $B/selftests/bin/stack-cases
 $B/selftests/bin/stack-cases: $(addprefix $B/obj/selftests/stack/,cases.o kernel.o main.o)
 $B/selftests/bin/stack-cases: override CPPFLAGS += -Iselftests
 
+TESTBINS += $B/selftests/bin/stack-queues
+$B/selftests/bin/stack-queues: $(addprefix $B/obj/selftests/stack/,queues_main.o queues.o) $B/lib/libdmm-stack.a
+$B/selftests/bin/stack-queues: LDLIBS = -pthread
+
+TESTBINS += $B/selftests/vm/stack_queues
+$B/selftests/vm/stack_queues: $(addprefix $B/obj/selftests/stack/,stack_queues.o raw.o)
+$B/selftests/vm/stack_queues: override CPPFLAGS += -Iselftests
+
 TESTBINS += $B/selftests/vm/stack_kill
 $B/selftests/vm/stack_kill: $B/obj/selftests/stack/stack_kill.o
 $B/selftests/vm/stack_kill: override CPPFLAGS += -Iselftests

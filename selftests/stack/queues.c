@@ -453,6 +453,9 @@ static void send_datagrams(struct place *from)
 	struct iovec iov[2];
 	struct place *to;
 
+	/* What is in the ring stays there for a successor, what is on its way would not. */
+	if (load(&draining))
+		return;
 	for (; dmm_conn_tx_datagram(from->conn, &d, iov); dmm_conn_tx_datagram_done(from->conn)) {
 		pthread_mutex_lock(&lock);
 		to = find(SOCK_DGRAM, from->at.netns, d.addr, d.port);
