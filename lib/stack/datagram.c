@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 static uint32_t record_size(uint32_t len)
 {
@@ -46,7 +47,7 @@ DMM_EXPORT int dmm_conn_tx_datagram(struct dmm_conn *conn, struct dmm_datagram *
 	nr = dmm_reader_peek(&conn->tx, 0, all, 4);
 	if (!nr || all[0].iov_len < sizeof(*datagram))
 		goto out_bad;
-	*datagram = *(const struct dmm_datagram *)all[0].iov_base;
+	memcpy(datagram, all[0].iov_base, sizeof(*datagram));
 	if (datagram->len > DMM_DATAGRAM_MAX || record_size(datagram->len) > bytes)
 		goto out_bad;
 	conn->datagram = record_size(datagram->len);
@@ -82,14 +83,16 @@ DMM_EXPORT int dmm_conn_rx_datagram(struct dmm_conn *conn, const struct dmm_data
 {
 	struct iovec all[2], room[2];
 	uint32_t size;
+	int nr_all;
 
 	if (datagram->len > DMM_DATAGRAM_MAX)
 		return -EMSGSIZE;
 	size = record_size(datagram->len);
 	if (dmm_conn_rx_look(conn, size) < size)
 		return -ENOBUFS;
-	cut(all, dmm_writer_peek(&conn->rx, size, all), sizeof(*datagram), datagram->len, room);
-	*(struct dmm_datagram *)all[0].iov_base = *datagram;
+	nr_all = dmm_writer_peek(&conn->rx, size, all);
+	dmm_copy_to_iov(all, datagram, sizeof(*datagram));
+	cut(all, nr_all, sizeof(*datagram), datagram->len, room);
 	copy(iov, nr, room);
 	dmm_conn_rx_give(conn, size);
 	return 0;

@@ -56,7 +56,7 @@ static void down_connect(struct dmm_queue *q, const struct dmm_event *e)
 
 	if (!conn)
 		conn = conn_make(q, e);
-	else if (conn->open.type != SOCK_DGRAM || conn->state != CONN_OPEN)
+	else if (conn->open.type != SOCK_DGRAM || e->open.type != SOCK_DGRAM || conn->state != CONN_OPEN)
 		return;
 	if (!conn)
 		return;

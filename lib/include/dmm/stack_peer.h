@@ -116,6 +116,27 @@ void dmm_peer_set_options(struct dmm_peer_socket *s, const struct dmm_options *o
 /* dmm_peer_metrics() - what the stack wrote; false: no connection */
 bool dmm_peer_metrics(struct dmm_peer_socket *s, struct dmm_metrics *metrics);
 
+/**
+ * dmm_peer_fuzz() - applications that do what some bytes say
+ * @config:	of the stack; its device is ours
+ *
+ * Opens the stack, makes up to 16 sockets, has them bind, listen, connect, send,
+ * receive, shut down and close in any order, polls the stack's queues in between,
+ * and at last waits, two seconds at most, until the stack has given back all.  With
+ * libFuzzer this is a whole fuzzer of a stack:
+ *
+ *	int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+ *	{
+ *		const char *wrong = dmm_peer_fuzz(&config, data, size);
+ *
+ *		return wrong ? abort(), 0 : 0;
+ *	}
+ *
+ * Returns what the stack has done wrong, or NULL.  What the stack has of its own, but
+ * for connections, the author has to forget before the next call.
+ */
+const char *dmm_peer_fuzz(const struct dmm_stack_config *config, const void *data, size_t size);
+
 /*
  * For fuzzers: an event as it is, and a connection's page, NULL when it has none.
  * What a peer does after that is not checked any more.
