@@ -50,8 +50,11 @@ DMM_EXPORT int dmm_conn_tx_datagram(struct dmm_conn *conn, struct dmm_datagram *
 	memcpy(datagram, all[0].iov_base, sizeof(*datagram));
 	if (datagram->len > DMM_DATAGRAM_MAX || record_size(datagram->len) > bytes)
 		goto out_bad;
-	conn->datagram = record_size(datagram->len);
+	/* One that is whole lies in one piece, and so in two elements at most. */
 	cut(all, nr, sizeof(*datagram), datagram->len, iov);
+	if (iov[0].iov_len + iov[1].iov_len != datagram->len)
+		goto out_bad;
+	conn->datagram = record_size(datagram->len);
 	return 1;
 
 out_bad:

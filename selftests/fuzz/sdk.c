@@ -46,11 +46,7 @@ static uint32_t word(void)
 	return w < 200 ? w * 64 : w < 240 ? w : w << 24 | byte() << 16 | byte() << 8 | byte();
 }
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#define check(ok)	do { if (!(ok)) __builtin_trap(); } while (0)
 
 /* The author. What a connection is allowed to hear of next. */
 enum { ASKED = 1, INCOMING, OPEN, LISTENER, CLOSING };
