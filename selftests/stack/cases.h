@@ -38,6 +38,7 @@ struct net {
 	void *arg;
 	struct in_addr v4;	/* address at which the stack can be reached */
 	struct in6_addr v6;
+	struct in_addr silent;	/* one at which nobody answers; 0: none is known */
 	bool stream, dgram, inet6;	/* what to test */
 	const char *stack;	/* name that ops->stack is to give, or NULL */
 	unsigned short port;	/* next to use */

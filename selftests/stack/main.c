@@ -3,7 +3,7 @@
  * stack-cases: run the cases on real sockets.  The policy that sends them to a
  * stack is there already: see conformance.
  *
- *	stack-cases [-s STACK] [-4 ADDRESS] [-6 ADDRESS] [-p PORT] [-x stream|dgram|inet6]...
+ *	stack-cases [-s STACK] [-4 ADDRESS] [-6 ADDRESS] [-u ADDRESS] [-p PORT] [-x stream|dgram|inet6]...
  */
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -31,12 +31,14 @@ static bool parse(struct net *n, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "s:4:6:p:x:")) != -1) {
+	while ((c = getopt(argc, argv, "s:4:6:u:p:x:")) != -1) {
 		if (c == 's')
 			n->stack = optarg;
 		else if (c == '4' && inet_pton(AF_INET, optarg, &n->v4) == 1)
 			continue;
 		else if (c == '6' && inet_pton(AF_INET6, optarg, &n->v6) == 1)
+			continue;
+		else if (c == 'u' && inet_pton(AF_INET, optarg, &n->silent) == 1)
 			continue;
 		else if (c == 'p')
 			n->port = atoi(optarg);
