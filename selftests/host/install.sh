@@ -107,6 +107,42 @@ static() {
 	compile "${flags[@]/#-ldmm/-l:libdmm.a}" -lnl-genl-3 -lnl-3 && expect '^flush all$' "$dest/user" flush all
 }
 
+# A stack as its author compiles it. It gets as far as to the device, which is not there.
+stack() {
+	local flags
+
+	cp stacks/template/template.c "$dest"
+	read -r -a flags < <(pkg-config --cflags --libs libdmm-stack)
+	(cd "$dest" && gcc -Wall -Wextra -Werror -o template template.c "${flags[@]}") &&
+		refuse 'template: No such file' env LD_LIBRARY_PATH="$dest/usr/lib" "$dest/template" --device "$dest/none"
+}
+
+cat >"$dest/peer.c" <<'END'
+#include <dmm/stack_peer.h>
+#define main template_main
+#include "template.c"
+#undef main
+
+int main(void)
+{
+	struct dmm_stack_config config = { .name = "template", .ops = &ops, .caps = DMM_CAPS_ALL };
+	char bytes[500];
+
+	for (unsigned int i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i * i;
+	return dmm_peer_fuzz(&config, bytes, sizeof(bytes)) != NULL;
+}
+END
+
+# Without the module.
+peer() {
+	local flags
+
+	read -r -a flags < <(pkg-config --cflags --libs libdmm-stack)
+	(cd "$dest" && gcc -Wall -Wextra -Werror -o peer peer.c -ldmm-stack-peer "${flags[@]}" -pthread) &&
+		env LD_LIBRARY_PATH="$dest/usr/lib" "$dest/peer"
+}
+
 private() {
 	expect '-lnl-genl-3' pkg-config --static --libs libdmm
 }
@@ -116,7 +152,7 @@ left() {
 	find "$dest" ! -type d -o -path '*/dmm' -o -name updates | sort
 }
 
-plan 15
+plan 17
 test_case "make install" "${make[@]}" install
 test_case "programs" installed usr/bin/dmmpolicy usr/bin/dmmss usr/bin/dmmrun
 test_case "libraries" installed usr/lib/libdmm.so usr/lib/libdmm.so.0 usr/lib/libdmm.a usr/lib/libdmm-preload.so
@@ -131,8 +167,10 @@ test_case "dmmrun finds its library" expect "^$dest/usr/lib/libdmm-preload.so$" 
 test_case "a program with the shared library" shared
 test_case "and with the static one" static
 test_case "pkg-config knows what that needs" private
+test_case "the template, compiled on its own" stack
+test_case "and on the in-process peer" peer
 
-rm -f "$dest"/user*
+rm -f "$dest"/{user,template,peer}*
 : >"$dest/usr/include/linux/other.h"
 test_case "make uninstall" "${make[@]}" uninstall
 test_case "leaves what is not DMM's" expect "^$dest/usr/include/linux/other.h$" left

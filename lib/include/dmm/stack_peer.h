@@ -12,6 +12,8 @@
  *	dmm_peer_connect(s, ...);
  *	dmm_stack_poll(dmm_stack_queue(stack, 0), 0);
  *
+ * Link with -ldmm-stack-peer before libdmm-stack, and -pthread.
+ *
  * The sockets are applications' as far as a stack can tell.  Calls never block
  * but dmm_peer_wait(): they return -EAGAIN or -EINPROGRESS as a non-blocking
  * socket's do, and otherwise what the system call of the name returns, with a
