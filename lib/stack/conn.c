@@ -26,12 +26,6 @@ int dmm_conn_attach(struct dmm_conn *conn, uint64_t id, uint32_t page)
 	return 0;
 }
 
-void dmm_conn_detach(struct dmm_conn *conn)
-{
-	dmm_table_set(&conn->queue->table, conn->id, NULL);
-	conn->page = NULL;
-}
-
 DMM_EXPORT void *dmm_conn_priv(const struct dmm_conn *conn)
 {
 	return conn->priv;
@@ -80,7 +74,8 @@ DMM_EXPORT struct dmm_metrics *dmm_conn_metrics(struct dmm_conn *conn)
 /* The last that is said of a connection. */
 static void end(struct dmm_conn *conn, enum pending last)
 {
-	dmm_conn_detach(conn);
+	dmm_table_set(&conn->queue->table, conn->id, NULL);
+	conn->page = NULL;
 	conn->state = CONN_GONE;
 	dmm_up_say(conn, last);
 }

@@ -8,13 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-static uint32_t record_size(uint32_t len)
-{
-	uint32_t size = sizeof(struct dmm_datagram) + len;
-
-	return (size + DMM_DATAGRAM_ALIGN - 1) & ~(DMM_DATAGRAM_ALIGN - 1);
-}
-
 /* The elements of @from behind the first @skip bytes, @len in all. */
 static void cut(const struct iovec *from, int nr, size_t skip, size_t len, struct iovec to[2])
 {
@@ -48,13 +41,13 @@ DMM_EXPORT int dmm_conn_tx_datagram(struct dmm_conn *conn, struct dmm_datagram *
 	if (!nr || all[0].iov_len < sizeof(*datagram))
 		goto out_bad;
 	memcpy(datagram, all[0].iov_base, sizeof(*datagram));
-	if (datagram->len > DMM_DATAGRAM_MAX || record_size(datagram->len) > bytes)
+	if (datagram->len > DMM_DATAGRAM_MAX || dmm_record_size(datagram->len) > bytes)
 		goto out_bad;
 	/* One that is whole lies in one piece, and so in two elements at most. */
 	cut(all, nr, sizeof(*datagram), datagram->len, iov);
 	if (iov[0].iov_len + iov[1].iov_len != datagram->len)
 		goto out_bad;
-	conn->datagram = record_size(datagram->len);
+	conn->datagram = dmm_record_size(datagram->len);
 	return 1;
 
 out_bad:
@@ -90,7 +83,7 @@ DMM_EXPORT int dmm_conn_rx_datagram(struct dmm_conn *conn, const struct dmm_data
 
 	if (datagram->len > DMM_DATAGRAM_MAX)
 		return -EMSGSIZE;
-	size = record_size(datagram->len);
+	size = dmm_record_size(datagram->len);
 	if (dmm_conn_rx_look(conn, size) < size)
 		return -ENOBUFS;
 	nr_all = dmm_writer_peek(&conn->rx, size, all);

@@ -175,7 +175,7 @@ static void down_close(struct dmm_queue *q, const struct dmm_event *e)
 		dmm_conn_closed(conn);
 }
 
-/* Events of a connection that is open, or about to be closed with bytes left. */
+/* Events of a connection that is open. */
 static void down_other(struct dmm_queue *q, const struct dmm_event *e)
 {
 	struct dmm_conn *conn = dmm_table_find(&q->table, e->conn);
@@ -189,7 +189,7 @@ static void down_other(struct dmm_queue *q, const struct dmm_event *e)
 	case DMM_EV_TX_DATA:
 		conn->wants_data = false;
 		store_relaxed(&conn->page->tx.wants_data, 0);
-		if (ops->tx_data && (conn->state == CONN_OPEN || conn->state == CONN_CLOSING))
+		if (ops->tx_data && conn->state == CONN_OPEN)
 			ops->tx_data(conn);
 		break;
 	case DMM_EV_RX_SPACE:

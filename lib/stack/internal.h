@@ -143,7 +143,6 @@ void dmm_conns_exit(struct dmm_queue *q);
 
 /* conn.c */
 int dmm_conn_attach(struct dmm_conn *conn, uint64_t id, uint32_t page);
-void dmm_conn_detach(struct dmm_conn *conn);
 
 /* up.c */
 void dmm_up_say(struct dmm_conn *conn, enum pending what);

@@ -73,6 +73,14 @@ int dmm_writer_peek(const struct ring_writer *w, uint32_t bytes, struct iovec io
 /* Publish @bytes. */
 void dmm_writer_commit(struct ring_writer *w, uint32_t bytes);
 
+/* Bytes that a datagram of this length takes. */
+static inline uint32_t dmm_record_size(uint32_t len)
+{
+	uint32_t size = sizeof(struct dmm_datagram) + len;
+
+	return (size + DMM_DATAGRAM_ALIGN - 1) & ~(DMM_DATAGRAM_ALIGN - 1);
+}
+
 /* Copy from and to elements, which must have room for @len. */
 void dmm_copy_to_iov(const struct iovec *iov, const void *from, size_t len);
 void dmm_copy_from_iov(void *to, const struct iovec *iov, size_t len);

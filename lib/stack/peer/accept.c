@@ -44,11 +44,10 @@ bool dmm_peer_backlog_full(const struct dmm_peer_socket *listener)
 	return listener->queued > listener->backlog;
 }
 
-int dmm_peer_queue_child(struct dmm_peer_socket *listener, struct dmm_peer_socket *child)
+void dmm_peer_queue_child(struct dmm_peer_socket *listener, struct dmm_peer_socket *child)
 {
 	child->listener = listener;
 	listener->queued++;
-	return 0;
 }
 
 static struct dmm_peer_socket *first(struct dmm_peer_socket *listener, bool waits)

@@ -188,16 +188,10 @@ static void set_far_end(struct dmm_datagram *d, const struct dmm_peer_socket *s,
 	d->family = IN6_IS_ADDR_V4MAPPED((struct in6_addr *)d->addr) ? AF_INET : AF_INET6;
 }
 
-static uint32_t record_size(size_t len)
-{
-	return (sizeof(struct dmm_datagram) + len + DMM_DATAGRAM_ALIGN - 1) / DMM_DATAGRAM_ALIGN *
-	       DMM_DATAGRAM_ALIGN;
-}
-
 static ssize_t put_datagram(struct dmm_peer_socket *s, const struct dmm_datagram *d,
 			    const void *data)
 {
-	uint32_t size = record_size(d->len);
+	uint32_t size = dmm_record_size(d->len);
 	struct iovec iov[2];
 	uint8_t *record;
 
@@ -271,15 +265,15 @@ static ssize_t do_recvfrom(struct dmm_peer_socket *s, void *data, size_t len,
 		return -EAGAIN;
 	dmm_reader_peek(&s->rx, 0, iov, 4);
 	dmm_copy_from_iov(&d, iov, lesser(bytes, sizeof(d)));
-	if (bytes < sizeof(d) || d.len > DMM_DATAGRAM_MAX || record_size(d.len) > bytes) {
+	if (bytes < sizeof(d) || d.len > DMM_DATAGRAM_MAX || dmm_record_size(d.len) > bytes) {
 		s->peer->stats.violations++;
 		rx_take(s, bytes);
 		return -EAGAIN;
 	}
-	record = malloc(record_size(d.len));
+	record = malloc(dmm_record_size(d.len));
 	if (!record)
 		return -ENOMEM;
-	dmm_copy_from_iov(record, iov, record_size(d.len));
+	dmm_copy_from_iov(record, iov, dmm_record_size(d.len));
 	len = lesser(len, d.len);
 	memcpy(data, record + sizeof(d), len);
 	free(record);
@@ -287,7 +281,7 @@ static ssize_t do_recvfrom(struct dmm_peer_socket *s, void *data, size_t len,
 		*from = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = d.port };
 		memcpy(&from->sin6_addr, d.addr, 16);
 	}
-	rx_take(s, record_size(d.len));
+	rx_take(s, dmm_record_size(d.len));
 	return len;
 }
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 /* One open file. */
@@ -146,7 +145,8 @@ static int check_owner(const struct handle *h)
 	return h->peer->dead ? -EIO : 0;
 }
 
-static struct timespec deadline(int64_t ns)
+/* So many nanoseconds from now. */
+struct timespec dmm_peer_deadline(int64_t ns)
 {
 	struct timespec ts;
 
@@ -165,7 +165,7 @@ static int wait_down(const struct handle *h, struct peer_queue *q, const struct 
 {
 	struct dmm_peer *peer = h->peer;
 	int64_t timeout = load_relaxed(&enter->timeout);
-	struct timespec end = deadline(timeout < 0 ? 0 : timeout);
+	struct timespec end = dmm_peer_deadline(timeout < 0 ? 0 : timeout);
 	int ret = 0;
 
 	while (!ret && q->down_head == load_relaxed(&q->area->down_tail)) {

@@ -9,6 +9,7 @@
 #define DMM_PEER_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include <dmm/stack_peer.h>
 
@@ -109,6 +110,9 @@ struct dmm_peer {
 	struct dmm_peer_stats stats;
 };
 
+/* device.c */
+struct timespec dmm_peer_deadline(int64_t ns);
+
 /* memory.c */
 int dmm_peer_alloc(struct dmm_peer *peer, uint32_t size, struct run *run);
 void dmm_peer_release(struct dmm_peer *peer, struct run *run);
@@ -131,7 +135,7 @@ void dmm_peer_down_held(struct dmm_peer *peer, struct peer_queue *q);
 int dmm_peer_up(struct dmm_peer *peer, unsigned int queue);
 
 /* accept.c */
-int dmm_peer_queue_child(struct dmm_peer_socket *listener, struct dmm_peer_socket *child);
+void dmm_peer_queue_child(struct dmm_peer_socket *listener, struct dmm_peer_socket *child);
 struct dmm_peer_socket *dmm_peer_new_socket(struct dmm_peer *peer, int family, int type);
 void dmm_peer_put_socket(struct dmm_peer_socket *s);
 void dmm_peer_do_pair(struct dmm_peer_socket *s, struct dmm_peer_socket *listener);

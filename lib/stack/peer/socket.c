@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 static void lock(struct dmm_peer_socket *s)
 {
@@ -331,14 +330,9 @@ int dmm_peer_events(struct dmm_peer_socket *s)
 
 int dmm_peer_wait(struct dmm_peer_socket *s, int events, int ms)
 {
-	struct timespec end;
+	struct timespec end = dmm_peer_deadline(ms * INT64_C(1000000));
 	int got;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += ms / 1000;
-	end.tv_nsec += ms % 1000 * 1000000;
-	end.tv_sec += end.tv_nsec / 1000000000;
-	end.tv_nsec %= 1000000000;
 	lock(s);
 	while (!((got = events_of(s)) & (events | POLLERR | POLLHUP)))
 		if (pthread_cond_timedwait(&s->peer->wake_apps, &s->peer->lock, &end))
