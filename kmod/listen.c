@@ -304,8 +304,6 @@ static int decide(struct sock *sk, const struct dmm_conn *conn, struct dmm_decis
 	flow_of(&flow, sk, conn);
 	dmm_decide_arrived(dn, &flow, conn->inst, d, &opts);
 	dmm_record(dn, sk, &flow, d, NULL);
-	if (!d->err)
-		dmm_stats_inc(dn, accepts);
 	return d->err;
 }
 
