@@ -27,6 +27,12 @@ static const char *const copying[] = { "net_af_packet", "net_tap", "net_null" };
 /* Those behind which there is a kernel, whose frames can come without checksum. */
 static const char *const kernels[] = { "net_af_packet", "net_af_xdp", "net_tap" };
 
+/*
+ * Drivers that compute checksums themselves, and wrongly when a piece of the frame that is not the
+ * last has an odd number of bytes.
+ */
+static const char *const bad_sums[] = { "net_tap" };
+
 #define IS_ONE_OF(name, list)	is_one_of(name, list, sizeof(list) / sizeof(*(list)))
 
 static bool is_one_of(const char *name, const char *const *list, size_t nr)
@@ -140,7 +146,7 @@ static int configure(struct dmm_eal_port *p, const struct rte_eth_dev_info *dev,
 		conf.rxmode.offloads |= rx_checksums;
 		p->offloads |= DMM_EAL_RX_CHECKSUM;
 	}
-	if (!(~dev->tx_offload_capa & tx_checksums)) {
+	if (!(~dev->tx_offload_capa & tx_checksums) && !IS_ONE_OF(dev->driver_name, bad_sums)) {
 		conf.txmode.offloads |= tx_checksums;
 		p->offloads |= DMM_EAL_TX_CHECKSUM;
 	}
