@@ -164,7 +164,7 @@ static int set_gateway(const char *value)
 	struct lw_prefix all = { 0 };
 	int ret = address(value, &all.addr);
 
-	ip_addr_set_zero(&all.addr);
+	ip_addr_set_any(IP_IS_V6(&all.addr), &all.addr);
 	return ret ? ret : add_route(&all, value);
 }
 
