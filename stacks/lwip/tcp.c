@@ -292,6 +292,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	struct connection *c = arg;
 
 	clamp_rto(pcb);
+	pcb->tmr = tcp_ticks;
 	lw_meter_acked(pcb, &c->meter, len);
 	c->queued -= len;
 	dmm_conn_tx_consume(c->sock.conn, len);
@@ -340,6 +341,12 @@ static err_t on_poll(void *arg, struct tcp_pcb *pcb)
 
 	if (!c->sock.conn)
 		return announce(c);
+	/*
+	 * A few seconds after the last segment that counted lwIP gives up a connection that waits for
+	 * its last acknowledgement.  There are bytes before it: how long they are repeated counts.
+	 */
+	if (pcb->state == LAST_ACK)
+		pcb->tmr = tcp_ticks;
 	lw_meter_show(pcb, &c->meter, c->sock.conn);
 	push(c, true);
 	return ERR_OK;
