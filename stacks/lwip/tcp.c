@@ -330,6 +330,7 @@ static err_t announce(struct connection *c)
 		tcp_err(pcb, on_err);
 		return ERR_OK;
 	}
+	tcp_err(pcb, NULL);
 	tcp_abort(pcb);
 	return ERR_ABRT;
 }
