@@ -469,6 +469,24 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
+/*
+ * The kernel gives a port away again when its socket is closed, and the connection may still be
+ * remembered here.  Sequence numbers grow with time, so that a new one is told from what is left of
+ * the old, and the peer, if it remembers it, takes the new one for what it is.
+ */
+static void forget_old(const struct dmm_open *open, const ip_addr_t *local, const ip_addr_t *remote)
+{
+	struct tcp_pcb *pcb, *next;
+
+	for (pcb = tcp_tw_pcbs; pcb; pcb = next) {
+		next = pcb->next;
+		if (pcb->local_port == lwip_ntohs(open->lport) &&
+		    pcb->remote_port == lwip_ntohs(open->rport) && ip_addr_cmp(&pcb->remote_ip, remote) &&
+		    (ip_addr_isany(local) || ip_addr_cmp(&pcb->local_ip, local)))
+			tcp_abort(pcb);
+	}
+}
+
 static err_t start_connect(struct tcp_pcb *pcb, const struct dmm_open *open)
 {
 	ip_addr_t local, remote;
@@ -478,6 +496,7 @@ static err_t start_connect(struct tcp_pcb *pcb, const struct dmm_open *open)
 	lw_address(&local, open->local);
 	if (dmm_address_is_any(open->local))
 		ip_addr_copy(local, *(IP_IS_V6(&remote) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
+	forget_old(open, &local, &remote);
 	ip_set_option(pcb, SOF_REUSEADDR);
 	if (!dmm_address_is_any(open->local) || open->lport)
 		err = tcp_bind(pcb, &local, lwip_ntohs(open->lport));
