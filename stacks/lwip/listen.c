@@ -1,38 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Listeners.  The backlog here counts connections from the first SYN until the kernel has taken them
- * into its own; a SYN beyond it is dropped, and the peer repeats it.  lwIP's backlog ends at 255, so
- * a connection carries a reference to its listener instead, which goes when the connection is taken
- * or is no more.
+ * Listeners.  Whoever has sent a SYN and not yet answered ours is half open: of those there is a
+ * limited number, and another SYN takes the place of the oldest, so that senders who never answer
+ * neither fill the memory nor keep others out.  Whoever has answered waits until the kernel has
+ * taken it into its own backlog; with as many as the backlog waiting, SYNs are dropped, and the
+ * peers repeat them.  lwIP's backlog, which ends at 255, is not used: a connection carries one of
+ * the structs below instead, which goes when the connection is taken or is no more.
  */
 #include "lwip.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <lwip/tcp.h>
+#include <sys/queue.h>
+#include <lwip/priv/tcp_priv.h>
+
+#define HALF_OPEN_MAX	1024u
 
 struct listener {
 	struct lw_sock sock;
 	struct tcp_pcb *pcb;
 	unsigned int backlog;
-	unsigned int pending;	/* each is a reference */
+	unsigned int waiting;
+	unsigned int nr_half_open;
+	TAILQ_HEAD(, newcomer) half_open;	/* the oldest first */
+};
+
+/* A connection that the kernel has not taken yet; a reference to its listener. */
+struct newcomer {
+	struct listener *l;
+	struct tcp_pcb *pcb;
+	bool waiting;			/* else half open, and in the list */
+	TAILQ_ENTRY(newcomer) entry;
 };
 
 static void put(struct listener *l)
 {
-	if (!l->pcb && !l->pending)
+	if (!l->pcb && !l->waiting && !l->nr_half_open)
 		free(l);
+}
+
+static void leave(struct newcomer *n)
+{
+	struct listener *l = n->l;
+
+	if (n->waiting) {
+		l->waiting--;
+		return;
+	}
+	l->nr_half_open--;
+	TAILQ_REMOVE(&l->half_open, n, entry);
 }
 
 static void taken(u8_t id, void *data)
 {
-	struct listener *l = data;
+	struct newcomer *n = data;
 
 	(void)id;
-	if (!l)
+	if (!n)
 		return;
-	l->pending--;
-	put(l);
+	leave(n);
+	put(n->l);
+	free(n);
 }
 
 static err_t passive_open(u8_t id, struct tcp_pcb_listen *lpcb, struct tcp_pcb *pcb);
@@ -44,20 +72,26 @@ static const struct tcp_ext_arg_callbacks of_connection = { .destroy = taken };
 static err_t passive_open(u8_t id, struct tcp_pcb_listen *lpcb, struct tcp_pcb *pcb)
 {
 	struct listener *l = lpcb->callback_arg;
+	struct newcomer *n = l->waiting < l->backlog ? calloc(1, sizeof(*n)) : NULL;
 
-	if (l->pending >= l->backlog)
+	if (!n)
 		return ERR_MEM;
-	l->pending++;
+	if (l->nr_half_open == HALF_OPEN_MAX)
+		tcp_abandon(TAILQ_FIRST(&l->half_open)->pcb, 0);
+	n->l = l;
+	n->pcb = pcb;
+	l->nr_half_open++;
+	TAILQ_INSERT_TAIL(&l->half_open, n, entry);
 	tcp_ext_arg_set_callbacks(pcb, id, &of_connection);
-	tcp_ext_arg_set(pcb, id, l);
+	tcp_ext_arg_set(pcb, id, n);
 	return ERR_OK;
 }
 
 struct dmm_conn *lw_listen_conn(const struct tcp_pcb *pcb)
 {
-	struct listener *l = tcp_ext_arg_get(pcb, LW_EXT_LISTENER);
+	struct newcomer *n = tcp_ext_arg_get(pcb, LW_EXT_LISTENER);
 
-	return l && l->pcb ? l->sock.conn : NULL;
+	return n && n->l->pcb ? n->l->sock.conn : NULL;
 }
 
 void lw_listen_taken(struct tcp_pcb *pcb)
@@ -66,10 +100,22 @@ void lw_listen_taken(struct tcp_pcb *pcb)
 	tcp_ext_arg_set(pcb, LW_EXT_LISTENER, NULL);
 }
 
+static void answered(struct tcp_pcb *pcb)
+{
+	struct newcomer *n = tcp_ext_arg_get(pcb, LW_EXT_LISTENER);
+
+	leave(n);
+	n->waiting = true;
+	n->l->waiting++;
+}
+
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	(void)arg;
-	return err == ERR_OK ? lw_tcp_incoming(pcb) : err;
+	if (err != ERR_OK)
+		return err;
+	answered(pcb);
+	return lw_tcp_incoming(pcb);
 }
 
 static void on_close(struct dmm_conn *conn, bool reset)
@@ -124,6 +170,7 @@ void lw_listen(struct dmm_conn *conn, const struct dmm_open *open, int backlog)
 	}
 	l->sock = (struct lw_sock){ &ops, conn };
 	l->backlog = backlog;
+	TAILQ_INIT(&l->half_open);
 	tcp_arg(l->pcb, l);
 	tcp_accept(l->pcb, on_accept);
 	tcp_ext_arg_set_callbacks(l->pcb, LW_EXT_LISTENER, &of_listener);
