@@ -45,7 +45,8 @@ static void usage(FILE *f)
 	      "  --hugepages           for frames\n"
 	      "  --check               only the configuration\n"
 	      "  --background          go on in the background when ready\n"
-	      "  --version, --help\n", f);
+	      "  --version, --help\n"
+	      "Not for lossy or long paths: Reno, and no SACK as a sender. One instance per process.\n", f);
 }
 
 static int complain(const char *what)
