@@ -64,8 +64,8 @@ check: $B/.deps-check		## static checks, host tests, and all tests in the VM on 
 check-debug: $B/.deps-debug	## the same tests on a kernel with KASAN, lockdep and kmemleak
 	selftests/run --kernel debug
 
-bench: all $B/.deps-bench	## AF_DMM against AF_INET, as a table in doc/performance.md
-	tools/bench/run
+bench: all $B/.deps-bench	## AF_DMM and user stacks against AF_INET, as tables in doc/performance.md (BENCH=sockets|lwip)
+	tools/bench/run $(BENCH)
 
 vm: user			## an interactive shell in the VM (KERNEL=6.1|6.12|debug)
 	@$(MAKE) $B/kmod-$(or $(KERNEL),6.12)/dmm.ko
