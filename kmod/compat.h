@@ -113,6 +113,25 @@ static inline bool dmm_tcp_signs(const struct sock *sk)
 	return false;
 }
 
+/* Under the socket's lock. */
+static inline bool dmm_freebind(const struct sock *sk)
+{
+#ifdef DMM_HAVE_INET_FLAGS
+	return inet_test_bit(FREEBIND, sk);
+#else
+	return inet_sk(sk)->freebind;
+#endif
+}
+
+static inline void dmm_set_freebind(struct sock *sk, bool on)
+{
+#ifdef DMM_HAVE_INET_FLAGS
+	inet_assign_bit(FREEBIND, sk, on);
+#else
+	inet_sk(sk)->freebind = on;
+#endif
+}
+
 /* vm_flags_mod() came with 6.3. */
 static inline void dmm_vm_flags(struct vm_area_struct *vma, vm_flags_t set,
 				vm_flags_t clear)

@@ -536,6 +536,18 @@ unsigned int dmm_decide_candidates(struct dmm_net *dn, struct dmm_flow *flow,
 	return nr;
 }
 
+static bool names_instance(const char *stack, void *arg)
+{
+	return dmm_instance_named(arg, stack);
+}
+
+bool dmm_decide_may_serve(struct dmm_net *dn, struct dmm_flow *flow,
+			  struct dmm_instance *inst)
+{
+	return dmm_instance_can_serve(inst, flow) &&
+	       dmm_policy_may_listen(&dn->policy, flow, names_instance, inst);
+}
+
 static bool names_arrived(const char *stack, const struct dmm_instance *inst)
 {
 	return inst ? dmm_instance_named(inst, stack) : kernel_named(stack);

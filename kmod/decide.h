@@ -107,6 +107,10 @@ unsigned int dmm_decide_candidates(struct dmm_net *dn, struct dmm_flow *flow,
 				   bool listening, struct dmm_candidate *c,
 				   unsigned int max, u64 *gen);
 
+/* May a rule send it to this instance, for some remote? */
+bool dmm_decide_may_serve(struct dmm_net *dn, struct dmm_flow *flow,
+			  struct dmm_instance *inst);
+
 /* Is a stack of this name there, for this flow, or NULL for any? */
 bool dmm_stack_exists(const struct dmm_net *dn, const char *name,
 		      const struct dmm_flow *flow);

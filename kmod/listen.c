@@ -8,6 +8,7 @@
 #include <net/tcp.h>
 
 #include "conn.h"
+#include "decide.h"
 #include "family.h"
 #include "instance.h"
 #include "listener.h"
@@ -23,17 +24,9 @@
 
 /* In step with stacks and policy. */
 
-static bool names_instance(const char *stack, void *arg)
-{
-	return dmm_instance_named(arg, stack);
-}
-
 static bool wanted(struct dmm_listener *l, struct dmm_instance *inst)
 {
-	struct dmm_policy *p = &dmm_net(sock_net(l->sk))->policy;
-
-	return dmm_instance_can_serve(inst, &l->flow.flow) &&
-	       dmm_policy_may_listen(p, &l->flow.flow, names_instance, inst);
+	return dmm_decide_may_serve(dmm_net(sock_net(l->sk)), &l->flow.flow, inst);
 }
 
 /* The listener's connection of an instance, if it is alive.  Under l->sync. */

@@ -10,6 +10,7 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 
+#include "bind.h"
 #include "conn.h"
 #include "dgram.h"
 #include "family.h"
@@ -136,7 +137,7 @@ int dmm_op_bind_stream(struct socket *sock, struct sockaddr *addr, int len)
 	if (state == DMM_SOCK_CONNECTING || state == DMM_SOCK_CONNECTED)
 		err = -EINVAL;
 	else
-		err = dmm_native_ops(sock)->bind(sock, addr, len);
+		err = dmm_bind(sock, addr, len);
 	srcu_read_unlock(&dmm_srcu, idx);
 	return err;
 }
@@ -162,7 +163,7 @@ static bool goes_to_user(struct sock *sk, u8 role)
  */
 static int bind_anywhere(struct socket *sock, struct sockaddr *addr, int len)
 {
-	int err = dmm_native_ops(sock)->bind(sock, addr, len);
+	int err = dmm_bind(sock, addr, len);
 	struct sock *sk = sock->sk;
 	struct dmm_sockopts opts;
 	struct dmm_decision d;
@@ -198,7 +199,7 @@ int dmm_op_bind_dgram(struct socket *sock, struct sockaddr *addr, int len)
 	if (!err && undecided && !serves)
 		err = bind_anywhere(sock, addr, len);
 	else if (!err)
-		err = dmm_native_ops(sock)->bind(sock, addr, len);
+		err = dmm_bind(sock, addr, len);
 	if (!err && serves && d.verdict == DMM_VERDICT_STACK) {
 		dmm_sockopts_apply(sock, &opts);
 		err = bind_decided(sock, &flow, &d, &plan);

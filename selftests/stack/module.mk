@@ -9,7 +9,7 @@ $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop
 $B/selftests/host/test_stack_queues: $B/obj/selftests/stack/queues.o
 
 lwip_tests := $B/selftests/host/test_stack_lwip $B/selftests/host/test_stack_lwip_net
-$(lwip_tests): $(filter-out %/main.o,$(lwip_own)) $(lwip_objs) $B/lib/libdmm-eal.a
+$(lwip_tests): $(filter-out %/main.o %/workers.o,$(lwip_own)) $(lwip_objs) $B/lib/libdmm-eal.a
 $(lwip_tests): LDLIBS = $(EAL_LIBS)
 $B/selftests/host/test_stack_lwip_net: $B/obj/selftests/stack/lwip_net.o
 $B/selftests/host/test_stack_lwip: override CPPFLAGS += $(lwip_flags)
@@ -43,8 +43,8 @@ $B/selftests/vm/stack_idle: override CPPFLAGS += -Iselftests
 $B/selftests/vm/stack_idle: LDLIBS = -pthread
 
 # On /dev/dmm without the SDK.
-raw_tests := $(addprefix $B/selftests/vm/,dev_refuse stack_hostile stack_isolation stack_lies stack_limits \
-	stack_socket)
+raw_tests := $(addprefix $B/selftests/vm/,dev_refuse stack_bind stack_hostile stack_isolation stack_lies \
+	stack_limits stack_socket)
 TESTBINS += $(raw_tests)
 $(raw_tests): $B/selftests/vm/%: $B/obj/selftests/stack/%.o $B/obj/selftests/stack/raw.o
 $(raw_tests): override CPPFLAGS += -Iselftests

@@ -176,8 +176,9 @@ struct dmm_enter {
  * @addr:	network byte order, the first 4 bytes for AF_INET
  *
  * A stack with addresses serves sockets that are bound to one of them, or to
- * none; without, any.  Errors: EINVAL, EEXIST, ENOENT, ENXIO, ENOSPC: more than
- * DMM_ADDRESSES_MAX.
+ * none; without, any.  bind() to such an address is allowed, as if it were the
+ * kernel's, to sockets that a rule may send here.  Errors: EINVAL, EEXIST,
+ * ENOENT, ENXIO, ENOSPC: more than DMM_ADDRESSES_MAX.
  */
 struct dmm_address {
 	__u32 flags;
