@@ -222,7 +222,7 @@ static int serve(struct daemon *d)
 	if (!ret)
 		ret = offer(d);
 	if (!ret) {
-		daemon_ready("dmm-loop", d->ready);
+		daemon_ready("dmm-loop", d->ready, d->background);
 		ret = run(d);
 	}
 	/* A successor has its own socket at the path. */

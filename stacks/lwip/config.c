@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The configuration: "KEY VALUE" in a file, --KEY VALUE as options.  Keys that concern an interface
- * are for the port named before them.
+ * are for the port named before them.  With workers, what is said before the first of them is for all,
+ * the rest for the one named before it.
  */
 #include "lwip.h"
 
@@ -12,6 +13,10 @@
 #include <string.h>
 
 static char message[256];
+
+/* What all workers have in common, and the workers; the last one is in lw as long as it is parsed. */
+static struct lw common, workers[LW_WORKERS_MAX];
+static unsigned int nr_workers;
 
 __attribute__((format(printf, 1, 2)))
 static int bad(const char *format, ...)
@@ -77,7 +82,28 @@ static int set_name(const char *value)
 
 static int set_instance(const char *value)
 {
+	if (nr_workers)
+		return bad("the instance of a worker has the name of the worker");
 	lw.config.instance = value;
+	return 0;
+}
+
+static int set_worker(const char *value)
+{
+	if (!nr_workers && (lw.nr_ifaces || lw.nr_routes || lw.config.instance))
+		return bad("port, gateway, route or instance before the first worker");
+	if (nr_workers == LW_WORKERS_MAX)
+		return bad("more than %u workers", LW_WORKERS_MAX);
+	for (unsigned int i = 0; i < nr_workers; i++)
+		if (!strcmp(workers[i].config.instance, value) || !strcmp(lw.config.instance, value))
+			return bad("a second worker %s", value);
+	if (nr_workers)
+		workers[nr_workers - 1] = lw;
+	else
+		common = lw;
+	lw = common;
+	lw.config.instance = value;
+	workers[nr_workers++] = lw;
 	return 0;
 }
 
@@ -274,6 +300,7 @@ static const struct key {
 	{ "name", set_name, false, false },
 	{ "instance", set_instance, false, false },
 	{ "device", set_device, false, false },
+	{ "worker", set_worker, false, false },
 	{ "port", set_port, false, false },
 	{ "address", set_address, false, true },
 	{ "dhcp", set_dhcp, true, true },
@@ -358,12 +385,37 @@ int lw_config_file(const char *path)
 	return ret;
 }
 
-int lw_config_check(void)
+unsigned int lw_config_workers(void)
+{
+	return nr_workers;
+}
+
+const char *lw_config_worker(unsigned int index)
+{
+	lw = workers[index];
+	return lw.config.instance;
+}
+
+static int check(void)
 {
 	if (!lw.nr_ifaces)
-		return bad("no port");
+		return bad(nr_workers ? "no port for worker %s" : "no port", lw.config.instance);
 	for (unsigned int i = 0; i < lw.nr_ifaces; i++)
 		if (!lw.ifaces[i].nr_addrs && !lw.ifaces[i].dhcp && !lw.ifaces[i].autoconf)
 			return bad("no address for port %s", lw.ifaces[i].device);
 	return 0;
+}
+
+int lw_config_check(void)
+{
+	int ret = 0;
+
+	if (!nr_workers)
+		return check();
+	workers[nr_workers - 1] = lw;
+	for (unsigned int i = 0; i < nr_workers && !ret; i++) {
+		lw_config_worker(i);
+		ret = check();
+	}
+	return ret;
 }

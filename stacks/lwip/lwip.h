@@ -4,6 +4,7 @@
  *
  *	main.c		options, signals, the loop
  *	config.c	options and configuration file
+ *	workers.c	several instances by one start
  *	iface.c		a network interface of lwIP on a port
  *	route.c		static routes
  *	stack.c		callbacks of the SDK; what kind of socket it is
@@ -30,6 +31,7 @@ struct tcp_pcb;
 
 #define LW_IFACES_MAX	8u
 #define LW_ROUTES_MAX	256u
+#define LW_WORKERS_MAX	64u
 
 /* An address with the length of its prefix. */
 struct lw_prefix {
@@ -149,10 +151,18 @@ void lw_meter_show(const struct tcp_pcb *pcb, const struct lw_meter *m, struct d
 void lw_udp_bind(struct dmm_conn *conn, const struct dmm_open *open);
 void lw_udp_connect(struct dmm_conn *conn, const struct dmm_open *open);
 
+/*
+ * workers.c: run @serve for each of @nr workers, until a signal.  It tells by @ready, if not -1, as
+ * daemon_ready() does.
+ */
+int lw_workers_run(unsigned int nr, int (*serve)(int ready), int ready);
+
 /* config.c: 0, or -EINVAL and a message */
 int lw_set(const char *key, const char *value);
 int lw_config_file(const char *path);
 int lw_config_check(void);
+unsigned int lw_config_workers(void);	/* 0: the configuration names none */
+const char *lw_config_worker(unsigned int index);	/* make lw that one's; its name */
 bool lw_config_bare(const char *name);	/* a key without a value */
 const char *lw_config_error(void);
 

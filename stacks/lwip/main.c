@@ -13,9 +13,9 @@
 
 #include "../common/daemon/daemon.h"
 
-struct options {
+static struct {
 	bool background, check;
-};
+} options;
 
 static volatile sig_atomic_t stopped;
 
@@ -31,6 +31,7 @@ static void usage(FILE *f)
 	      "  --capture FILE          write all frames to it (pcapng)\n"
 	      "  --gateway ADDR        for all that has no other route\n"
 	      "  --route \"PREFIX via ADDR\"\n"
+	      "  --worker NAME         an instance of its own: of what follows\n"
 	      "  --name NAME           of the stack, as in rules (lwip)\n"
 	      "  --instance NAME       of the instance (the kernel chooses)\n"
 	      "  --device PATH         (" DMM_DEV_PATH ")\n"
@@ -56,12 +57,12 @@ static int complain(const char *what)
 }
 
 /* An option that is not a key of the configuration.  Negative: go on; else the exit status. */
-static int parse_other(struct options *o, const char *name)
+static int parse_other(const char *name)
 {
 	if (!strcmp(name, "background")) {
-		o->background = true;
+		options.background = true;
 	} else if (!strcmp(name, "check")) {
-		o->check = true;
+		options.check = true;
 	} else if (!strcmp(name, "version")) {
 		puts("dmm-lwip " DMM_VERSION);
 		return 0;
@@ -74,7 +75,7 @@ static int parse_other(struct options *o, const char *name)
 	return -1;
 }
 
-static int parse(struct options *o, int argc, char **argv)
+static int parse(int argc, char **argv)
 {
 	int status, ret;
 
@@ -85,7 +86,7 @@ static int parse(struct options *o, int argc, char **argv)
 			usage(stderr);
 			return 2;
 		}
-		status = parse_other(o, name);
+		status = parse_other(name);
 		if (status <= 0) {
 			if (!status)
 				return 0;
@@ -165,40 +166,44 @@ static int run(const sigset_t *waiting)
 	return 0;
 }
 
-static int serve(const struct options *o)
+/* An instance, from its start to a signal. */
+static int serve(int ready)
 {
-	int ready = -1, ret = o->background ? daemon_background(&ready) : 0;
 	sigset_t waiting;
+	int ret;
 
-	if (ret)
-		return ret;
 	catch_signals(&waiting);
 	ret = lw_start();
 	if (!ret) {
-		daemon_ready("dmm-lwip", ready);
+		daemon_ready("dmm-lwip", ready, options.background);
 		ret = run(&waiting);
 	}
 	lw_stop();
+	if (ret)
+		fprintf(stderr, "dmm-lwip: %s\n", strerror(-ret));
 	return ret;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
-	int ret;
+	int ready = -1, ret;
 
 	lw.config = (struct dmm_stack_config){
 		.name = "lwip",
 		.ops = &lw_stack_ops,
 		.caps = DMM_CAPS_ALL,
 	};
-	ret = parse(&o, argc, argv);
+	ret = parse(argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (o.check)
+	if (options.check)
 		return 0;
-	ret = serve(&o);
+	ret = options.background ? daemon_background(&ready) : 0;
 	if (ret)
 		fprintf(stderr, "dmm-lwip: %s\n", strerror(-ret));
+	else if (lw_config_workers())
+		ret = lw_workers_run(lw_config_workers(), serve, ready);
+	else
+		ret = serve(ready);
 	return ret != 0;
 }

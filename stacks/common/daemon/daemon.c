@@ -33,24 +33,28 @@ static void notify(const char *name, const char *path)
 }
 
 /* Who started us may wait for the end of what we print. */
-static void leave_terminal(const char *name, int ready)
+static void leave_terminal(const char *name)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (write(ready, "", 1) < 0 || null < 0)
+	if (null < 0)
 		fprintf(stderr, "%s: --background: %m\n", name);
-	close(ready);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		dup2(null, fd);
 	close(null);
 }
 
-void daemon_ready(const char *name, int ready)
+void daemon_ready(const char *name, int ready, bool background)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	if (ready >= 0)
-		leave_terminal(name, ready);
+	if (background)
+		leave_terminal(name);
+	if (ready >= 0) {
+		if (write(ready, "", 1) < 0)
+			fprintf(stderr, "%s: %m\n", name);
+		close(ready);
+	}
 	if (path)
 		notify(name, path);
 }
