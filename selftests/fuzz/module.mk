@@ -2,7 +2,7 @@
 #
 # Targets of libFuzzer, which only clang has; nothing else needs them:
 #   make B=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz
-fuzzers := $(patsubst selftests/fuzz/%.c,$B/fuzz/%,$(wildcard selftests/fuzz/*.c))
+fuzzers := $(addprefix $B/fuzz/,sdk stack_template $(if $(filter lwip,$(WITHOUT)),,lwip_rx))
 
 .PHONY: fuzz
 fuzz: $(fuzzers)
@@ -10,3 +10,8 @@ $(fuzzers): $B/fuzz/%: $B/obj/selftests/fuzz/%.o $B/lib/libdmm-stack-peer.a $B/l
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer
 $(fuzzers): LDLIBS = -pthread
+
+$B/fuzz/lwip_rx: $B/obj/selftests/fuzz/port.o $(filter-out %/main.o %/workers.o,$(lwip_own)) $(lwip_objs)
+$B/fuzz/lwip_rx: override CPPFLAGS += -Iselftests $(lwip_flags)
+$B/fuzz/lwip_rx: LDLIBS = -lbsd -pthread
+$B/obj/selftests/fuzz/lwip_rx.o $B/obj/selftests/fuzz/port.o: | $B/lwip

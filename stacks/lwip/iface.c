@@ -13,6 +13,12 @@
 
 #define PIECES_MAX	64
 
+/*
+ * So many bytes lwIP looks at beyond TCP options, or a UDP header in an IPv4 packet for others, that are
+ * cut off.  Such frames are short, and in a port there is room for long ones.
+ */
+#define BEHIND		8u
+
 /* Behind each struct dmm_frame. */
 struct rx_buf {
 	struct pbuf_custom custom;
@@ -24,21 +30,41 @@ static void rx_free(struct pbuf *p)
 	dmm_eal_release(((struct rx_buf *)p)->frame);
 }
 
+/* lwIP looks at a header before it looks whether all of it is there. */
+static bool is_whole(const struct dmm_frame *f)
+{
+	const struct eth_hdr *eth = f->data;
+
+	if (f->len < SIZEOF_ETH_HDR)
+		return false;
+	switch (eth->type) {
+	case PP_HTONS(ETHTYPE_ARP):
+		return f->len >= SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR;
+	case PP_HTONS(ETHTYPE_IP):
+		return f->len >= SIZEOF_ETH_HDR + IP_HLEN;
+	case PP_HTONS(ETHTYPE_IPV6):
+		return f->len >= SIZEOF_ETH_HDR + IP6_HLEN;
+	default:
+		return true;
+	}
+}
+
 /* The frame where it is; copied when too many are held, so that the port can go on receiving. */
 static struct pbuf *rx_pbuf(struct dmm_frame *f)
 {
 	struct rx_buf *buf = (struct rx_buf *)(f + 1);
 	struct pbuf *p;
 
-	if (f->len > UINT16_MAX)
+	if (f->len > UINT16_MAX - BEHIND || !is_whole(f))
 		return NULL;
 	if (!dmm_eal_scarce(f->port)) {
 		buf->custom.custom_free_function = rx_free;
 		buf->frame = f;
 		return pbuf_alloced_custom(PBUF_RAW, f->len, PBUF_REF, &buf->custom, f->data, f->len);
 	}
-	p = pbuf_alloc(PBUF_RAW, f->len, PBUF_RAM);
+	p = pbuf_alloc(PBUF_RAW, f->len + BEHIND, PBUF_RAM);
 	if (p) {
+		p->len = p->tot_len = f->len;
 		memcpy(p->payload, f->data, f->len);
 		dmm_eal_release(f);
 	}
