@@ -9,6 +9,7 @@
 #include <lwip/ethip6.h>
 #include <lwip/etharp.h>
 #include <lwip/prot/ethernet.h>
+#include <lwip/prot/icmp6.h>
 #include <netif/ethernet.h>
 
 #define PIECES_MAX	64
@@ -49,6 +50,16 @@ static bool is_whole(const struct dmm_frame *f)
 	}
 }
 
+/* lwIP takes gateways from any, asked or not. */
+static bool is_advertisement(const struct dmm_frame *f)
+{
+	const struct eth_hdr *eth = f->data;
+	const struct ip6_hdr *ip = (const void *)(eth + 1);
+
+	return f->len > SIZEOF_ETH_HDR + IP6_HLEN && eth->type == PP_HTONS(ETHTYPE_IPV6) &&
+	       IP6H_NEXTH(ip) == IP6_NEXTH_ICMP6 && *(const u8_t *)(ip + 1) == ICMP6_TYPE_RA;
+}
+
 /* The frame where it is; copied when too many are held, so that the port can go on receiving. */
 static struct pbuf *rx_pbuf(struct dmm_frame *f)
 {
@@ -83,7 +94,7 @@ unsigned int lw_iface_receive(struct lw_iface *i)
 		if (frames[n]->flags & DMM_FRAME_CHECKSUM)
 			skip = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
 		NETIF_SET_CHECKSUM_CTRL(&i->netif, i->checksums & ~skip);
-		p = rx_pbuf(frames[n]);
+		p = i->autoconf || !is_advertisement(frames[n]) ? rx_pbuf(frames[n]) : NULL;
 		if (!p)
 			dmm_eal_release(frames[n]);
 		else if (i->netif.input(p, &i->netif) != ERR_OK)
@@ -236,8 +247,6 @@ int lw_iface_start(struct lw_iface *i)
 	ret = set_addresses(i);
 	if (ret)
 		return ret;
-	if (!netif_default)
-		netif_set_default(&i->netif);
 	netif_set_up(&i->netif);
 	if (i->dhcp && dhcp_start(&i->netif) != ERR_OK)
 		return -ENOMEM;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Static routes: what is not on the link of an interface goes by the longest prefix that matches,
- * otherwise to the gateway that DHCP or a router has told.
+ * otherwise to the gateway that DHCP or a router has told.  There is no interface for all the rest:
+ * who wants to go there is told at once.
  */
 #include "lwip.h"
 
@@ -35,11 +36,23 @@ static const struct lw_route *find(const void *addr, bool v6, const struct netif
 	return best;
 }
 
+/* What has no route goes to the gateway that DHCP has told; what is for all, by the first interface. */
+static struct netif *default4(const ip4_addr_t *dest)
+{
+	bool all = ip4_addr_ismulticast(dest) || dest->addr == IPADDR_BROADCAST;
+
+	for (unsigned int i = 0; i < lw.nr_ifaces; i++)
+		if (all || !ip4_addr_isany_val(*netif_ip4_gw(&lw.ifaces[i].netif)))
+			return &lw.ifaces[i].netif;
+	return NULL;
+}
+
+/* lwIP asks for what is on no link. */
 struct netif *lw_route4(const ip4_addr_t *dest)
 {
 	const struct lw_route *r = find(dest, false, NULL);
 
-	return r ? r->netif : NULL;
+	return r ? r->netif : default4(dest);
 }
 
 const ip4_addr_t *lw_gateway4(struct netif *netif, const ip4_addr_t *dest)
@@ -63,6 +76,8 @@ struct netif *lw_route6(const ip6_addr_t *dest)
 {
 	const struct lw_route *r = find(dest->addr, true, NULL);
 
+	if (ip6_addr_ismulticast(dest) && lw.nr_ifaces)
+		return &lw.ifaces[0].netif;
 	return r && !on_link(dest) ? r->netif : NULL;
 }
 

@@ -44,8 +44,8 @@ void lw_address(ip_addr_t *addr, const uint8_t from[16])
 	}
 	memcpy(ip_2_ip6(addr)->addr, from, 16);
 	IP_SET_TYPE_VAL(*addr, IPADDR_TYPE_V6);
-	if (ip6_addr_has_scope(ip_2_ip6(addr), IP6_UNICAST) && netif_default)
-		ip6_addr_assign_zone(ip_2_ip6(addr), IP6_UNICAST, netif_default);
+	if (ip6_addr_has_scope(ip_2_ip6(addr), IP6_UNICAST) && lw.nr_ifaces)
+		ip6_addr_assign_zone(ip_2_ip6(addr), IP6_UNICAST, &lw.ifaces[0].netif);
 }
 
 /* What a listener or datagram socket is bound to; [::] may be for both families. */
