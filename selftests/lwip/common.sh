@@ -36,8 +36,6 @@ far=(nsenter -t "$other" -n)
 ip link set lo up
 wait_for 20 ip link add near type veth peer name far netns "$other"
 ip link set near addrgenmode none up
-# The kernel takes only its own addresses for bind(), unless it is told otherwise.
-sysctl -q net.ipv4.ip_nonlocal_bind=1 net.ipv6.ip_nonlocal_bind=1
 "${far[@]}" ip link set lo up
 "${far[@]}" ip link set far up
 "${far[@]}" ip addr add 10.77.0.1/24 dev far
