@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -127,4 +128,15 @@ DMM_EXPORT size_t dmm_conn_write(struct dmm_conn *conn, const void *bytes, size_
 	dmm_copy_to_iov(iov, bytes, len);
 	dmm_conn_rx_commit(conn, len);
 	return len;
+}
+
+DMM_EXPORT int dmm_conn_rings(const struct dmm_conn *conn, struct iovec *tx, struct iovec *rx)
+{
+	if (conn->queue->stack->reg.features & DMM_FEAT_GROW)
+		return -EOPNOTSUPP;
+	if (!has_rings(conn) || !conn->tx.piece.size || !conn->rx.piece.size)
+		return -ENOTCONN;
+	*tx = (struct iovec){ conn->tx.piece.base, conn->tx.piece.size };
+	*rx = (struct iovec){ conn->rx.piece.base, conn->rx.piece.size };
+	return 0;
 }

@@ -452,6 +452,18 @@ void dmm_conn_rx_commit(struct dmm_conn *conn, size_t bytes);
 /* dmm_conn_rx_pending() - bytes that are committed and the application has not taken */
 size_t dmm_conn_rx_pending(const struct dmm_conn *conn);
 
+/**
+ * dmm_conn_rings() - where the rings are, to be registered with devices
+ * @tx:		out: bytes that the application sends
+ * @rx:		out: bytes that it receives; a reserve begins here
+ *
+ * Index 0 of each is at its first byte, and index i at i modulo its length, a
+ * power of two.  For stacks without DMM_FEAT_GROW, whose rings stay until
+ * dmm_conn_closed() or the error that is an answer.  Returns 0; -EOPNOTSUPP:
+ * rings move; -ENOTCONN: there are none (yet).
+ */
+int dmm_conn_rings(const struct dmm_conn *conn, struct iovec *tx, struct iovec *rx);
+
 /* dmm_conn_write() - copy bytes to the application; returns how many had room */
 size_t dmm_conn_write(struct dmm_conn *conn, const void *bytes, size_t len);
 
