@@ -6,7 +6,7 @@ ksft_vm	  := $(patsubst %.c,$B/%,$(wildcard selftests/vm/*.c))
 ksft_host := $(patsubst %.c,$B/%,$(wildcard selftests/host/*.c))
 # What is not built is not tested.
 ksft_host := $(filter-out $(if $(filter lwip,$(WITHOUT)),%/test_stack_lwip %/test_stack_lwip_net) \
-	     $(if $(filter common/eal,$(WITHOUT)),%/test_eal),$(ksft_host))
+	     $(if $(filter common/eal,$(WITHOUT)),%/test_eal) $(if $(filter rdma,$(WITHOUT)),%/test_rdma_wire),$(ksft_host))
 ksft_bin  := $(patsubst %.c,$B/%,$(wildcard selftests/bin/*.c))
 TESTBINS  += $(ksft_vm) $(ksft_host) $(ksft_bin)
 
@@ -23,3 +23,5 @@ $(ksft_stack): LDLIBS = -pthread
 
 $B/selftests/host/test_eal: $B/lib/libdmm-eal.a
 $B/selftests/host/test_eal: LDLIBS = $(EAL_LIBS)
+
+$B/selftests/host/test_rdma_wire: $B/obj/stacks/rdma/wire.o

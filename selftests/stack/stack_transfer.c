@@ -2,9 +2,10 @@
 /*
  * timeout: 600
  *
- * stack_transfer [-b BYTES] [-c CONNECTIONS] [-s SEED]: bytes over the stack loop, in each direction at once, in writes and
- * reads of random sizes, blocking and by edge-triggered epoll: what arrives must be what was sent. Then many connections
- * through one daemon, each used, left idle, used again and closed.
+ * stack_transfer [-b BYTES] [-c CONNECTIONS] [-s SEED] [-n STACK -a ADDRESS]: bytes over the stack loop, in each direction
+ * at once, in writes and reads of random sizes, blocking and by edge-triggered epoll: what arrives must be what was sent.
+ * Then many connections through one daemon, each used, left idle, used again and closed. With -n the stack is another,
+ * which the caller has started, with rules that send sockets to it.
  */
 #include "kselftest.h"
 
@@ -39,6 +40,10 @@ static unsigned long long bytes = 128 << 20;
 static int connections = 2000;
 static unsigned int seed;
 static int af;
+static const char *stack;	/* the caller's; NULL: ours */
+static struct sockaddr_in at = {
+	.sin_family = AF_INET, .sin_port = 0x581b /* 7000 */, .sin_addr = { 0x0100007f },
+};
 
 static unsigned int next_random(unsigned int *state)
 {
@@ -196,14 +201,24 @@ static bool serves(void)
 	return !system("dmmpolicy explain connect tcp 127.0.0.1:7000 2>/dev/null | grep -q '^stack s '");
 }
 
+/* Do lines about instances of the stack have this, or, with -v, any of them something else? */
+static bool shows(const char *option, const char *what)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command), "dmmpolicy stack show %s | grep -q %s ' %s '",
+		 stack ? stack : "s", option, what);
+	return !system(command);
+}
+
 static bool listens(void)
 {
-	return !system("dmmpolicy stack show s | grep -q ' listeners 1 '");
+	return shows("", "listeners 1");
 }
 
 static bool is_idle(void)
 {
-	return !system("dmmpolicy stack show s | grep -q ' live 0 '");
+	return !shows("-v", "live 0");
 }
 
 static pid_t start_daemon(void)
@@ -216,10 +231,6 @@ static pid_t start_daemon(void)
 	}
 	return pid;
 }
-
-static const struct sockaddr_in at = {
-	.sin_family = AF_INET, .sin_port = 0x581b /* 7000 */, .sin_addr = { 0x0100007f },
-};
 
 static int new_listener(void)
 {
@@ -237,7 +248,7 @@ static bool on_stack(int fd)
 	char name[DMM_NAME_MAX] = "";
 	socklen_t len = sizeof(name);
 
-	return !getsockopt(fd, SOL_DMM, DMM_STACK, name, &len) && !strcmp(name, "s");
+	return !getsockopt(fd, SOL_DMM, DMM_STACK, name, &len) && !strcmp(name, stack ? stack : "s");
 }
 
 /* A connection and its other end, both on the stack. */
@@ -384,8 +395,25 @@ static bool many(int listener)
 	return ok && wait_for(is_idle);
 }
 
+/* The stack of ours, in a namespace of its own. */
+static bool start_stack(pid_t *daemon)
+{
+	*daemon = start_daemon();
+	return !system("dmmpolicy rule add prio 5 stack s strict") && wait_for(serves);
+}
+
+static void stop_stack(pid_t daemon)
+{
+	kill(daemon, SIGTERM);
+	waitpid(daemon, NULL, 0);
+	system("dmmpolicy flush all");
+}
+
+/* Others' sockets may be there beside a stack of the caller's. */
 static bool unused(void)
 {
+	if (stack)
+		return is_idle();
 	return ksft_read_number("/sys/module/dmm/refcnt") == 0;
 }
 
@@ -394,13 +422,20 @@ static void read_options(int argc, char **argv)
 	int opt;
 
 	seed = time(NULL);
-	while ((opt = getopt(argc, argv, "b:c:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "a:b:c:n:s:")) != -1) {
 		switch (opt) {
+		case 'a':
+			if (inet_pton(AF_INET, optarg, &at.sin_addr) != 1)
+				exit(2);
+			break;
 		case 'b':
 			bytes = strtoull(optarg, NULL, 0);
 			break;
 		case 'c':
 			connections = atoi(optarg);
+			break;
+		case 'n':
+			stack = optarg;
 			break;
 		case 's':
 			seed = strtoul(optarg, NULL, 0);
@@ -413,8 +448,8 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	pid_t daemon = 0;
 	int listener;
-	pid_t daemon;
 	bool ok;
 
 	read_options(argc, argv);
@@ -422,7 +457,7 @@ int main(int argc, char **argv)
 	af = ksft_read_number("/sys/module/dmm/parameters/af");
 	if (af < 0 || access("/dev/dmm", R_OK | W_OK))
 		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
+	if (!stack && (unshare(CLONE_NEWNET) || system("ip link set lo up")))
 		ksft_skip_all("no network namespace");
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 2 * connections + 64, 2 * connections + 64 });
@@ -430,17 +465,15 @@ int main(int argc, char **argv)
 	ksft_note("seed %u", seed);
 	ksft_plan(5);
 	fill_pools();
-	daemon = start_daemon();
-	ok = !system("dmmpolicy rule add prio 5 stack s strict") && wait_for(serves);
+	ok = stack || start_stack(&daemon);
 	listener = new_listener();
 	ksft_result(ok && listener >= 0 && wait_for(listens), "the stack is there");
 	ksft_result(transfer(listener, false), "blocking, both directions at once");
 	ksft_result(transfer(listener, true), "edge-triggered, both directions at once");
 	ksft_result(many(listener), "%d connections", connections);
 	close(listener);
-	kill(daemon, SIGTERM);
-	waitpid(daemon, NULL, 0);
-	system("dmmpolicy flush all");
+	if (!stack)
+		stop_stack(daemon);
 	ksft_result(wait_for(unused), "nothing is left");
 	ksft_finish();
 }
