@@ -42,7 +42,7 @@ check_shell() {
 }
 
 check_spelling() {
-	files | xargs codespell --ignore-words-list=crate,ans,nd
+	files | xargs codespell --ignore-words-list=crate,ans,nd,iif
 }
 
 check_yaml() {

@@ -96,3 +96,22 @@ rdma_counter() {
 rdma_listens() {
 	dmmpolicy stack show | grep "^rdma@$1 " | grep -q " listeners $2 "
 }
+
+# rdma_net_restore: what the kernel forgets with a link that was down, and new devices.
+rdma_net_restore() {
+	local i j mac
+
+	rdma link del rxe0
+	rdma link del rxe1
+	for i in 0 1; do
+		j=$((1 - i))
+		mac=$(<"/sys/class/net/v$j/address")
+		ip link set "v$i" up
+		ip addr replace "fd78::$((i + 1))/64" dev "v$i" nodad
+		ip neigh replace "10.78.0.$((j + 1))" lladdr "$mac" dev "v$i"
+		ip -6 neigh replace "fd78::$((j + 1))" lladdr "$mac" dev "v$i"
+		ip route replace "10.78.0.$((j + 1))" dev "v$i" src "10.78.0.$((i + 1))" table $((100 + i))
+		ip -6 route replace "fd78::$((j + 1))" dev "v$i" src "fd78::$((i + 1))" table $((100 + i))
+	done
+	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
+}

@@ -295,8 +295,8 @@ static void resolved(struct rd_conn *c)
 /* What was heard before the end is taken first. */
 static void disconnected(struct rd_conn *c)
 {
-	while (c->dev && rd_device_poll(c->dev))
-		;
+	if (c->dev)
+		rd_device_drain(c->dev);
 	rd_conn_disconnected(c);
 }
 

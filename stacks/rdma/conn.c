@@ -328,10 +328,13 @@ void rd_conns_pump(void)
 	}
 }
 
+/* The first request that fails need not be the one that says why. */
 static void request_failed(struct rd_conn *c, enum ibv_wc_status status)
 {
-	if (status == IBV_WC_RETRY_EXC_ERR)
+	if (status == IBV_WC_RETRY_EXC_ERR || rd_peer_silent(c))
 		rd_conn_kill(c, -ETIMEDOUT, RD_CAUSE_SILENT);
+	else if (c->dev->down || status == IBV_WC_LOC_QP_OP_ERR)	/* there is no route any more */
+		rd_conn_kill(c, -ECONNRESET, RD_CAUSE_LINK);
 	else
 		rd_conn_kill(c, -ECONNRESET, RD_CAUSE_PEER);
 }
@@ -558,8 +561,8 @@ bool rd_conns_reap(void)
 		release_device(c);
 	}
 	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++)
-		while (rd.devices[i].verbs && rd_device_poll(&rd.devices[i]))
-			;
+		if (rd.devices[i].verbs)
+			rd_device_drain(&rd.devices[i]);
 	for (c = LIST_FIRST(&rd.dead); c; c = next) {
 		next = LIST_NEXT(c, link);
 		/* It died while the others were released. */

@@ -50,17 +50,16 @@ static void limit_srq(struct rd_device *d)
 static int make_queues(struct rd_device *d, const struct ibv_device_attr *attr)
 {
 	struct ibv_srq_init_attr srq = { .attr.max_sge = 1 };
-	unsigned int cqe;
 
 	d->depth = smaller(SRQ_DEPTH, attr->max_srq_wr);
 	d->max_conns = smaller(rd.conns, (attr->max_cqe - d->depth) / RD_WRS);
-	cqe = d->depth + d->max_conns * RD_WRS;
+	d->cqe = d->depth + d->max_conns * RD_WRS;
 	srq.attr.max_wr = d->depth;
 	d->channel = ibv_create_comp_channel(d->verbs);
 	d->pd = ibv_alloc_pd(d->verbs);
 	if (!d->channel || !d->pd)
 		return -errno;
-	d->cq = ibv_create_cq(d->verbs, cqe, d, d->channel, 0);
+	d->cq = ibv_create_cq(d->verbs, d->cqe, d, d->channel, 0);
 	d->srq = ibv_create_srq(d->pd, &srq);
 	if (!d->cq || !d->srq)
 		return -errno;
@@ -167,6 +166,18 @@ unsigned int rd_device_poll(struct rd_device *d)
 	return nr > 0 ? nr : 0;
 }
 
+/* Not until it is empty: peers who never stop could make that last for ever. */
+void rd_device_drain(struct rd_device *d)
+{
+	unsigned int nr;
+
+	for (unsigned int done = 0; done <= d->cqe; done += nr) {
+		nr = rd_device_poll(d);
+		if (!nr)
+			return;
+	}
+}
+
 /*
  * About to sleep.  Completions of what was sent need no wake-up, unless somebody waits for room or for
  * the end: in a conversation they are found with the answer.
@@ -189,8 +200,10 @@ void rd_device_told(struct rd_device *d)
 	struct ibv_cq *cq;
 	void *context;
 
-	while (!ibv_get_cq_event(d->channel, &cq, &context))
-		ibv_ack_cq_events(cq, 1);
+	/* There is one, or the next turn reads the others. */
+	if (ibv_get_cq_event(d->channel, &cq, &context))
+		return;
+	ibv_ack_cq_events(cq, 1);
 	d->armed = d->armed_all = false;
 }
 

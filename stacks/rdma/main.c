@@ -201,6 +201,9 @@ static int wait(struct idleness *idle, int64_t ns, const sigset_t *waiting)
 	}
 	if (nr > 0)
 		act(fds);
+	/* Who is always busy does not come by sleep_for(). */
+	if (!ns)
+		rd_timers();
 	return 0;
 }
 

@@ -87,6 +87,12 @@ void rd_peer_heard(struct rd_conn *c)
 	c->peer->unanswered = 0;
 }
 
+/* Nothing was heard from there for long. */
+bool rd_peer_silent(const struct rd_conn *c)
+{
+	return c->peer && rd.now - c->peer->heard > rd.silence / 2;
+}
+
 static void kill_conns(struct rd_peer *p)
 {
 	struct rd_conn *c;

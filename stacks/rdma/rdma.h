@@ -56,7 +56,7 @@ struct rd_device {
 	struct ibv_pd *pd;		/* of the SRQ; connections have their own */
 	struct ibv_cq *cq;
 	struct ibv_srq *srq;
-	unsigned int depth;		/* of the SRQ */
+	unsigned int depth, cqe;	/* of the SRQ, of the CQ */
 	unsigned int missing;		/* receive requests to post again */
 	unsigned int nr_conns, max_conns;
 	unsigned int outstanding;	/* send requests of connections that are open */
@@ -175,6 +175,7 @@ void rd_device_put(struct rd_device *d);
 void rd_device_add(struct rd_device *d, struct rd_conn *c);
 void rd_device_remove(struct rd_device *d, struct rd_conn *c);
 unsigned int rd_device_poll(struct rd_device *d);
+void rd_device_drain(struct rd_device *d);	/* all completions that are there, and maybe more */
 int rd_device_arm(struct rd_device *d);		/* 1: there was something in the meantime */
 void rd_device_told(struct rd_device *d);	/* its completion channel is readable */
 void rd_device_async(struct rd_device *d);	/* its asynchronous events are */
@@ -215,6 +216,7 @@ bool rd_conns_reap(void);	/* true: there were some */
 int rd_peer_add(struct rd_conn *c);
 void rd_peer_remove(struct rd_conn *c);
 void rd_peer_heard(struct rd_conn *c);
+bool rd_peer_silent(const struct rd_conn *c);
 int64_t rd_peers_timer(void);
 
 /* config.c: 0, or -EINVAL and a message */
