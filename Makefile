@@ -27,7 +27,7 @@ DESTDIR	:=
 CFLAGS	?= -O2 -g
 VERSION	:= $(shell sed -n 's/^\#define DMM_VERSION[[:blank:]]*"\(.*\)"/\1/p' uapi/linux/dmm.h)
 
-# WITHOUT=lwip, WITHOUT=rdma leave out what that stack needs.
+# WITHOUT=lwip, WITHOUT=rdma leave out what those stacks need.
 # SANITIZE=address,undefined (with a B of its own) builds user space with these sanitizers.
 ccflags	 := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
 ccflags	 += $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
