@@ -248,7 +248,7 @@ static int serve(const struct options *o)
 	catch_signals(&waiting);
 	ret = rd_start();
 	if (!ret) {
-		daemon_ready("dmm-rdma", ready);
+		daemon_ready("dmm-rdma", ready, o->background);
 		ret = run(&waiting);
 	}
 	rd_stop();

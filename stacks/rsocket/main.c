@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 		ret = dmm_stack_open(&stack, &config);
 	if (!ret) {
 		signals = catch_signals();
-		daemon_ready("dmm-rsocket", ready);
+		daemon_ready("dmm-rsocket", ready, background);
 		ret = run(stack, signals);
 		dmm_stack_close(stack);
 	}
