@@ -51,7 +51,7 @@ dmmpolicy rule add prio 90 listen tcp sport 8002 stack lwip,kernel
 
 # server LOG COMMAND...: says when it is ready.
 server() {
-	"${far[@]}" dmmrun "$talk" serve "${@:2}" >"$1" &
+	"${far[@]}" dmmrun --dgram "$talk" serve "${@:2}" >"$1" &
 	wait_for 60 grep -q ready "$1" || note "$* is not ready"
 }
 
@@ -65,17 +65,18 @@ clients() {
 	[[ $1 == kernel ]] || dmmpolicy rule add prio 100 connect stack lwip strict
 }
 
-connects() {
-	dmmpolicy -s stack show lwip | grep -oE 'connects [0-9]+'
+# What the stack has heard, of datagram sockets, too.
+heard() {
+	dmmpolicy -s stack show lwip | grep -oE 'events-down [0-9]+'
 }
 
 # ask CLIENT TYPE ADDRESS PORT: the client's stack must be the one that it shall be.
 ask() {
 	local before after
 
-	before=$(connects)
-	dmmrun "$talk" ask "$2" "$3" "$4" 5 10 1000 || return
-	after=$(connects)
+	before=$(heard)
+	dmmrun --dgram "$talk" ask "$2" "$3" "$4" 5 10 1000 || return
+	after=$(heard)
 	echo "$before, then $after"
 	if [[ $1 == kernel ]]; then
 		[[ $before == "$after" ]]
@@ -87,8 +88,8 @@ ask() {
 both_at_once() {
 	local kernel lwip status=0
 
-	dmmrun "$talk" ask tcp 10.77.0.1 7001 20 20 5000 & kernel=$!
-	dmmrun "$talk" ask tcp fd77::3 7001 20 20 5000 & lwip=$!
+	dmmrun --dgram "$talk" ask tcp 10.77.0.1 7001 20 20 5000 & kernel=$!
+	dmmrun --dgram "$talk" ask tcp fd77::3 7001 20 20 5000 & lwip=$!
 	wait "$kernel" || status=1
 	wait "$lwip" || status=1
 	return "$status"
@@ -103,7 +104,7 @@ proxy() {
 	    timeout client 60s
 	    timeout server 60s
 	listen through
-	    bind :$1
+	    bind :::$1 v4v6
 	    server there $2:7001
 	END
 	dmmrun haproxy -db -f "proxy$1.cfg" >"proxy$1.log" 2>&1 &
