@@ -105,7 +105,7 @@ test_case "a network that loses 5 %" bad_network delay 3ms 2ms loss 5% reorder 5
 programs "5 %" 80000 10.77.0.1 10.77.0.2
 good_network
 
-# A server that has sent all and closed waits for its last acknowledgement as long as bytes take, here 8 seconds.
+# A server that has sent all and closed waits for its last acknowledgement as long as bytes take.
 slow_network() {
 	tc qdisc replace dev near root netem rate 250kbit limit 10000
 }
