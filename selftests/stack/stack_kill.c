@@ -210,6 +210,22 @@ static bool given_back(void)
 	return objects() < objects_before + PAIRS;
 }
 
+/* Under KASAN what is freed still counts for a while; there the leak detector looks at all of it in the end. */
+static void test_given_back(const char *stack)
+{
+	char name[100];
+	bool ok;
+
+	snprintf(name, sizeof(name), "%s: and what the kernel had for them went away", stack);
+	if (!access("/sys/kernel/debug/kmemleak", F_OK)) {
+		ksft_skip(name, "kmemleak is there");
+		return;
+	}
+	ok = wait_for(given_back);
+	ksft_note("%ld objects of the kernel's before, %ld after", objects_before, objects());
+	ksft_result(ok, "%s", name);
+}
+
 static bool unused(void)
 {
 	return ksft_read_number("/sys/module/dmm/refcnt") == 0;
@@ -247,9 +263,7 @@ int main(int argc, char **argv)
 		for (r = 0; ok && r < rounds; r++)
 			ok = round_of(stacks[i], fd);
 		ksft_result(ok, "%s: killed with %d sockets, %d times", stacks[i], 2 * PAIRS, rounds);
-		ok = wait_for(given_back);
-		ksft_note("%ld objects of the kernel's before, %ld after", objects_before, objects());
-		ksft_result(ok, "%s: and what the kernel had for them went away", stacks[i]);
+		test_given_back(stacks[i]);
 		close(fd);
 		system("dmmpolicy flush all");
 	}
