@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# timeout: 600
 #
 # The stacks of this tree conform: real sockets on the template, which copies, on loop, which pairs, and on one of four queues.
 # Who does not conform is told so, and the policy of the namespace is what it was before.
