@@ -437,7 +437,21 @@ static void resume_one(struct dmm_conn *conn)
 	spin_unlock(&conn->lock);
 }
 
+static void resume_listener(struct dmm_conn *conn)
+{
+	if (conn->kind == DMM_CONN_LISTENER)
+		resume_one(conn);
+}
+
+static void resume_other(struct dmm_conn *conn)
+{
+	if (conn->kind != DMM_CONN_LISTENER)
+		resume_one(conn);
+}
+
+/* Listeners first: a stack that is asked to connect to one knows it. */
 void dmm_conns_resume(struct dmm_instance *inst)
 {
-	for_each(inst, resume_one);
+	for_each(inst, resume_listener);
+	for_each(inst, resume_other);
 }
