@@ -76,6 +76,7 @@ cards() {
 	local pci=/sys/bus/pci/devices card
 
 	modprobe virtio_net && modprobe uio_pci_generic || return
+	[[ -e $pci/0000:00:11.0/driver ]] || echo 0000:00:11.0 >/sys/bus/pci/drivers_probe
 	echo uio_pci_generic >$pci/0000:00:10.0/driver_override
 	echo 0000:00:10.0 >$pci/0000:00:10.0/driver/unbind
 	echo 0000:00:10.0 >/sys/bus/pci/drivers_probe
@@ -93,6 +94,10 @@ if [[ -e /sys/bus/pci/devices/0000:00:11.0 ]]; then
 	start >start.log || note "$(<start.log)"
 	carries virtio
 	stop
+	# With nobody at the other end of the wire the kernel's card keeps what it shall send for ever. Resets are sent by a
+	# socket for each processor, which has no room for more then, wherever they go.
+	echo 0000:00:11.0 >/sys/bus/pci/devices/0000:00:11.0/driver/unbind
+	echo 0 >/proc/sys/vm/nr_hugepages
 else
 	skip "a pair of virtio cards" "the machine has none (tools/vm/run --nics)"
 fi
