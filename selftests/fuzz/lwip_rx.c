@@ -374,6 +374,7 @@ static void seeds(const char *dir)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	static const struct daemon_program program = { .keys = lw_keys, .config = &lw.config };
 	const char *dir = getenv("DMM_SEEDS");
 
 	(void)argc;
@@ -387,7 +388,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	peer = dmm_peer_new();
 	device = dmm_peer_device(peer);
 	lw.config.device = &device;
-	if (lw_set("port", "memory") || lw_set("address", "10.9.0.2/24") || lw_set("address", "fd09::2/64") || lw_start())
+	if (daemon_set(&program, "port", "memory") || daemon_set(&program, "address", "10.9.0.2/24") ||
+	    daemon_set(&program, "address", "fd09::2/64") || lw_start())
 		die("the stack cannot be opened");
 	queue = dmm_stack_queue(lw.stack, 0);
 	listener = serve(SOCK_STREAM, TCP_PORT);

@@ -11,7 +11,7 @@ $(fuzzers): $B/fuzz/%: $B/obj/selftests/fuzz/%.o $B/lib/libdmm-stack-peer.a $B/l
 	$(LINK) -fsanitize=fuzzer
 $(fuzzers): LDLIBS = -pthread
 
-$B/fuzz/lwip_rx: $B/obj/selftests/fuzz/port.o $(filter-out %/main.o %/workers.o,$(lwip_own)) $(lwip_objs)
+$B/fuzz/lwip_rx: $B/obj/selftests/fuzz/port.o $(lwip_core)
 $B/fuzz/lwip_rx: override CPPFLAGS += -Iselftests $(lwip_flags)
 $B/fuzz/lwip_rx: LDLIBS = -lbsd -pthread
 $B/obj/selftests/fuzz/lwip_rx.o $B/obj/selftests/fuzz/port.o: | $B/lwip

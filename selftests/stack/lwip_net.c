@@ -7,10 +7,13 @@ int lwip_net_open(struct dmm_stack **stack);
 
 int lwip_net_config(const char *port, struct dmm_stack_config **config)
 {
+	static const struct daemon_program program = { .keys = lw_keys, .config = &lw.config };
+
 	lw.config = (struct dmm_stack_config){ .name = "lwip", .ops = &lw_stack_ops };
 	lw.spin = -1;	/* nobody waits for the port */
 	*config = &lw.config;
-	return lw_set("port", port) || lw_set("address", "10.9.0.2/24") || lw_set("address", "fd09::2/64");
+	return daemon_set(&program, "port", port) || daemon_set(&program, "address", "10.9.0.2/24") ||
+	       daemon_set(&program, "address", "fd09::2/64");
 }
 
 int lwip_net_open(struct dmm_stack **stack)

@@ -9,7 +9,7 @@ $B/selftests/host/test_stack_loop: $(filter-out %/main.o,$(call objs,stacks/loop
 $B/selftests/host/test_stack_queues: $B/obj/selftests/stack/queues.o
 
 lwip_tests := $B/selftests/host/test_stack_lwip $B/selftests/host/test_stack_lwip_net
-$(lwip_tests): $(filter-out %/main.o %/workers.o,$(lwip_own)) $(lwip_objs) $B/lib/libdmm-eal.a
+$(lwip_tests): $(lwip_core) $B/lib/libdmm-eal.a
 $(lwip_tests): LDLIBS = $(EAL_LIBS)
 $B/selftests/host/test_stack_lwip_net: $B/obj/selftests/stack/lwip_net.o
 $B/selftests/host/test_stack_lwip: override CPPFLAGS += $(lwip_flags)

@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <linux/dmm.h>
@@ -155,19 +153,6 @@ static int offer(struct daemon *d)
 	return d->offer < 0 ? d->offer : 0;
 }
 
-static int catch_signals(struct daemon *d)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	d->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	return d->signals < 0 ? -errno : 0;
-}
-
 /* Work until there is something else to do; the descriptors say what. */
 static int work(struct daemon *d, struct pollfd fds[3])
 {
@@ -216,9 +201,9 @@ static int serve(struct daemon *d)
 	int ret = d->background ? daemon_background(&d->ready) : 0;
 
 	if (!ret)
-		ret = catch_signals(d);
+		d->signals = daemon_signals(0);
 	if (!ret)
-		ret = start(d);
+		ret = d->signals < 0 ? d->signals : start(d);
 	if (!ret)
 		ret = offer(d);
 	if (!ret) {

@@ -1,53 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The configuration: "KEY VALUE" in a file, --KEY VALUE as options.  Keys that concern an interface
- * are for the port named before them.  With workers, what is said before the first of them is for all,
+ * The keys of the configuration.  Those that concern an interface are for the port named before them.  With workers, what is said before the first of them is for all,
  * the rest for the one named before it.
  */
 #include "lwip.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static char message[256];
 
 /* What all workers have in common, and the workers; the last one is in lw as long as it is parsed. */
 static struct lw common, workers[LW_WORKERS_MAX];
 static unsigned int nr_workers;
 
-__attribute__((format(printf, 1, 2)))
-static int bad(const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(message, sizeof(message), format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-const char *lw_config_error(void)
-{
-	return message;
-}
-
-static int number(const char *text, unsigned long min, unsigned long max, unsigned long *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	if (end == text || *end || *text == '-' || errno || *value < min || *value > max)
-		return bad("not a number from %lu to %lu: %s", min, max, text);
-	return 0;
-}
-
 static int address(const char *text, ip_addr_t *addr)
 {
-	return ipaddr_aton(text, addr) ? 0 : bad("not an address: %s", text);
+	return ipaddr_aton(text, addr) ? 0 : daemon_bad("not an address: %s", text);
 }
 
 /* Without a length it is a host. */
@@ -64,26 +32,24 @@ static int prefix(const char *text, struct lw_prefix *p)
 		return ret;
 	len = IP_IS_V6(&p->addr) ? 128 : 32;
 	if (*slash)
-		ret = number(slash + 1, 0, len, &len);
+		ret = daemon_number(slash + 1, 0, len, &len);
 	p->len = len;
 	return ret;
 }
 
-static struct lw_iface *iface(void)
+/* The port that a key is for, or NULL and a reason. */
+static struct lw_iface *iface(const char *key)
 {
-	return lw.nr_ifaces ? &lw.ifaces[lw.nr_ifaces - 1] : NULL;
-}
-
-static int set_name(const char *value)
-{
-	lw.config.name = value;
-	return 0;
+	if (lw.nr_ifaces)
+		return &lw.ifaces[lw.nr_ifaces - 1];
+	daemon_bad("%s before any port", key);
+	return NULL;
 }
 
 static int set_instance(const char *value)
 {
 	if (nr_workers)
-		return bad("the instance of a worker has the name of the worker");
+		return daemon_bad("the instance of a worker has the name of the worker");
 	lw.config.instance = value;
 	return 0;
 }
@@ -91,12 +57,12 @@ static int set_instance(const char *value)
 static int set_worker(const char *value)
 {
 	if (!nr_workers && (lw.nr_ifaces || lw.nr_routes || lw.config.instance))
-		return bad("port, gateway, route or instance before the first worker");
+		return daemon_bad("port, gateway, route or instance before the first worker");
 	if (nr_workers == LW_WORKERS_MAX)
-		return bad("more than %u workers", LW_WORKERS_MAX);
+		return daemon_bad("more than %u workers", LW_WORKERS_MAX);
 	for (unsigned int i = 0; i < nr_workers; i++)
 		if (!strcmp(workers[i].config.instance, value) || !strcmp(lw.config.instance, value))
-			return bad("a second worker %s", value);
+			return daemon_bad("a second worker %s", value);
 	if (nr_workers)
 		workers[nr_workers - 1] = lw;
 	else
@@ -107,65 +73,73 @@ static int set_worker(const char *value)
 	return 0;
 }
 
-static int set_device(const char *value)
-{
-	lw.config.path = value;
-	return 0;
-}
-
 static int set_port(const char *value)
 {
 	if (lw.nr_ifaces == LW_IFACES_MAX)
-		return bad("more than %u ports", LW_IFACES_MAX);
+		return daemon_bad("more than %u ports", LW_IFACES_MAX);
 	lw.ifaces[lw.nr_ifaces++].device = value;
 	return 0;
 }
 
 static int set_address(const char *value)
 {
-	struct lw_iface *i = iface();
+	struct lw_iface *i = iface("address");
 	struct lw_prefix p;
-	int ret = prefix(value, &p);
+	int ret = i ? prefix(value, &p) : -EINVAL;
 
 	if (ret)
 		return ret;
 	if (IP_IS_V6(&p.addr) && p.len != 64)
-		return bad("the prefix of an IPv6 address has 64 bits: %s", value);
+		return daemon_bad("the prefix of an IPv6 address has 64 bits: %s", value);
 	if (i->nr_addrs == LWIP_IPV6_NUM_ADDRESSES)
-		return bad("more than %d addresses", LWIP_IPV6_NUM_ADDRESSES);
+		return daemon_bad("more than %d addresses", LWIP_IPV6_NUM_ADDRESSES);
 	for (unsigned int n = 0; n < i->nr_addrs && IP_IS_V4(&p.addr); n++)
 		if (IP_IS_V4(&i->addrs[n].addr))
-			return bad("a second IPv4 address: %s", value);
+			return daemon_bad("a second IPv4 address: %s", value);
 	i->addrs[i->nr_addrs++] = p;
 	return 0;
 }
 
 static int set_dhcp(const char *value)
 {
+	struct lw_iface *i = iface("dhcp");
+
 	(void)value;
-	iface()->dhcp = true;
+	if (!i)
+		return -EINVAL;
+	i->dhcp = true;
 	return 0;
 }
 
 static int set_autoconf(const char *value)
 {
+	struct lw_iface *i = iface("autoconf");
+
 	(void)value;
-	iface()->autoconf = true;
+	if (!i)
+		return -EINVAL;
+	i->autoconf = true;
 	return 0;
 }
 
 static int set_mtu(const char *value)
 {
+	struct lw_iface *i = iface("mtu");
 	unsigned long n;
-	int ret = number(value, 576, UINT16_MAX, &n);
+	int ret = i ? daemon_number(value, 576, UINT16_MAX, &n) : -EINVAL;
 
-	iface()->mtu = n;
+	if (!ret)
+		i->mtu = n;
 	return ret;
 }
 
 static int set_capture(const char *value)
 {
-	iface()->capture = value;
+	struct lw_iface *i = iface("capture");
+
+	if (!i)
+		return -EINVAL;
+	i->capture = value;
 	return 0;
 }
 
@@ -177,9 +151,9 @@ static int add_route(const struct lw_prefix *to, const char *via)
 	if (ret)
 		return ret;
 	if (lw.nr_routes == LW_ROUTES_MAX)
-		return bad("more than %u routes", LW_ROUTES_MAX);
+		return daemon_bad("more than %u routes", LW_ROUTES_MAX);
 	if (IP_IS_V6(&r->via) != IP_IS_V6(&to->addr))
-		return bad("a gateway of the other family: %s", via);
+		return daemon_bad("a gateway of the other family: %s", via);
 	r->to = *to;
 	lw.nr_routes++;
 	return 0;
@@ -202,7 +176,7 @@ static int set_route(const char *value)
 	int ret;
 
 	if (sscanf(value, "%63s via %63s", to, via) != 2)
-		return bad("not PREFIX via ADDRESS: %s", value);
+		return daemon_bad("not PREFIX via ADDRESS: %s", value);
 	ret = prefix(to, &p);
 	return ret ? ret : add_route(&p, via);
 }
@@ -210,28 +184,19 @@ static int set_route(const char *value)
 static int set_connections(const char *value)
 {
 	unsigned long n;
-	int ret = number(value, 1, DMM_CONNS_MAX, &n);
+	int ret = daemon_number(value, 1, DMM_CONNS_MAX, &n);
 
 	lw.config.conns = n;
-	return ret;
-}
-
-static int set_arena(const char *value)
-{
-	unsigned long n;
-	int ret = number(value, 1, DMM_ARENA_MAX >> 20, &n);
-
-	lw.config.arena = (uint64_t)n << 20;
 	return ret;
 }
 
 static int ring(const char *value, unsigned long min, uint32_t *bytes)
 {
 	unsigned long n;
-	int ret = number(value, min, 16384, &n);
+	int ret = daemon_number(value, min, 16384, &n);
 
 	if (!ret && n & (n - 1))
-		ret = bad("not a power of two: %s", value);
+		ret = daemon_bad("not a power of two: %s", value);
 	*bytes = n << 10;
 	return ret;
 }
@@ -246,30 +211,15 @@ static int set_rcvbuf(const char *value)
 	return ring(value, 64, &lw.config.rcvbuf);
 }
 
-static int set_weight(const char *value)
-{
-	unsigned long n;
-	int ret = number(value, 1, 1000, &n);
-
-	lw.config.weight = n;
-	return ret;
-}
-
 static int set_spin(const char *value)
 {
-	unsigned long n = 0;
-	int ret = 0;
-
-	if (strcmp(value, "always"))
-		ret = number(value, 0, 1000000, &n);
-	lw.spin = strcmp(value, "always") ? (int64_t)n * 1000 : -1;
-	return ret;
+	return daemon_spin(value, &lw.spin);
 }
 
 static int set_frames(const char *value)
 {
 	unsigned long n;
-	int ret = number(value, 128, 1 << 20, &n);
+	int ret = daemon_number(value, 128, 1 << 20, &n);
 
 	lw.frames = n;
 	return ret;
@@ -278,7 +228,7 @@ static int set_frames(const char *value)
 static int set_memory(const char *value)
 {
 	unsigned long n;
-	int ret = number(value, 16, 1 << 20, &n);
+	int ret = daemon_number(value, 16, 1 << 20, &n);
 
 	lw.memory = n;
 	return ret;
@@ -291,99 +241,26 @@ static int set_hugepages(const char *value)
 	return 0;
 }
 
-static const struct key {
-	const char *name;
-	int (*set)(const char *value);
-	bool bare;	/* no value */
-	bool iface;	/* of the port before it */
-} keys[] = {
-	{ "name", set_name, false, false },
-	{ "instance", set_instance, false, false },
-	{ "device", set_device, false, false },
-	{ "worker", set_worker, false, false },
-	{ "port", set_port, false, false },
-	{ "address", set_address, false, true },
-	{ "dhcp", set_dhcp, true, true },
-	{ "autoconf", set_autoconf, true, true },
-	{ "mtu", set_mtu, false, true },
-	{ "capture", set_capture, false, true },
-	{ "gateway", set_gateway, false, false },
-	{ "route", set_route, false, false },
-	{ "connections", set_connections, false, false },
-	{ "arena", set_arena, false, false },
-	{ "sndbuf", set_sndbuf, false, false },
-	{ "rcvbuf", set_rcvbuf, false, false },
-	{ "weight", set_weight, false, false },
-	{ "spin", set_spin, false, false },
-	{ "frames", set_frames, false, false },
-	{ "memory", set_memory, false, false },
-	{ "hugepages", set_hugepages, true, false },
+const struct daemon_key lw_keys[] = {
+	{ "instance", set_instance, false },
+	{ "worker", set_worker, false },
+	{ "port", set_port, false },
+	{ "address", set_address, false },
+	{ "dhcp", set_dhcp, true },
+	{ "autoconf", set_autoconf, true },
+	{ "mtu", set_mtu, false },
+	{ "capture", set_capture, false },
+	{ "gateway", set_gateway, false },
+	{ "route", set_route, false },
+	{ "connections", set_connections, false },
+	{ "sndbuf", set_sndbuf, false },
+	{ "rcvbuf", set_rcvbuf, false },
+	{ "spin", set_spin, false },
+	{ "frames", set_frames, false },
+	{ "memory", set_memory, false },
+	{ "hugepages", set_hugepages, true },
+	{ 0 },
 };
-
-static const struct key *find(const char *name)
-{
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (!strcmp(keys[i].name, name))
-			return &keys[i];
-	return NULL;
-}
-
-bool lw_config_bare(const char *name)
-{
-	const struct key *key = find(name);
-
-	return key && key->bare;
-}
-
-int lw_set(const char *name, const char *value)
-{
-	const struct key *key = find(name);
-
-	if (!key)
-		return bad("unknown: %s", name);
-	if (key->bare ? *value : !*value)
-		return bad(key->bare ? "%s takes no value" : "%s needs a value", name);
-	if (key->iface && !iface())
-		return bad("%s before any port", name);
-	return key->set(value);
-}
-
-/* KEY [VALUE], with blanks between and around; # begins a comment.  The value stays. */
-static int line_set(char *line)
-{
-	char *key, *value;
-
-	line[strcspn(line, "#\n")] = 0;
-	key = line + strspn(line, " \t");
-	if (!*key)
-		return 0;
-	for (size_t end = strlen(key); end && strchr(" \t\r", key[end - 1]); end--)
-		key[end - 1] = 0;
-	value = key + strcspn(key, " \t");
-	if (*value)
-		*value++ = 0;
-	value = strdup(value + strspn(value, " \t"));
-	return value ? lw_set(key, value) : bad("no memory");
-}
-
-int lw_config_file(const char *path)
-{
-	char line[1024], what[sizeof(message)];
-	FILE *f = fopen(path, "re");
-	int ret = 0;
-
-	if (!f)
-		return bad("%s: %s", path, strerror(errno));
-	for (unsigned int nr = 1; !ret && fgets(line, sizeof(line), f); nr++) {
-		ret = line_set(line);
-		if (ret) {
-			strcpy(what, message);
-			bad("%s:%u: %s", path, nr, what);
-		}
-	}
-	fclose(f);
-	return ret;
-}
 
 unsigned int lw_config_workers(void)
 {
@@ -399,10 +276,10 @@ const char *lw_config_worker(unsigned int index)
 static int check(void)
 {
 	if (!lw.nr_ifaces)
-		return bad(nr_workers ? "no port for worker %s" : "no port", lw.config.instance);
+		return daemon_bad(nr_workers ? "no port for worker %s" : "no port", lw.config.instance);
 	for (unsigned int i = 0; i < lw.nr_ifaces; i++)
 		if (!lw.ifaces[i].nr_addrs && !lw.ifaces[i].dhcp && !lw.ifaces[i].autoconf)
-			return bad("no address for port %s", lw.ifaces[i].device);
+			return daemon_bad("no address for port %s", lw.ifaces[i].device);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * dmm-lwip: TCP and UDP by lwIP, on ports of DPDK.
  *
  *	main.c		options, signals, the loop
- *	config.c	options and configuration file
+ *	config.c	the keys of the configuration
  *	workers.c	several instances by one start
  *	iface.c		a network interface of lwIP on a port
  *	route.c		static routes
@@ -25,6 +25,8 @@
 #include <dmm/stack.h>
 #include <lwip/ip_addr.h>
 #include <lwip/netif.h>
+
+#include "../common/daemon/config.h"
 
 struct dmm_eal_port;
 struct tcp_pcb;
@@ -157,13 +159,10 @@ void lw_udp_connect(struct dmm_conn *conn, const struct dmm_open *open);
  */
 int lw_workers_run(unsigned int nr, int (*serve)(int ready), int ready);
 
-/* config.c: 0, or -EINVAL and a message */
-int lw_set(const char *key, const char *value);
-int lw_config_file(const char *path);
-int lw_config_check(void);
+/* config.c */
+extern const struct daemon_key lw_keys[];
+int lw_config_check(void);		/* 0, or negative: see daemon_why() */
 unsigned int lw_config_workers(void);	/* 0: the configuration names none */
 const char *lw_config_worker(unsigned int index);	/* make lw that one's; its name */
-bool lw_config_bare(const char *name);	/* a key without a value */
-const char *lw_config_error(void);
 
 #endif

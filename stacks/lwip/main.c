@@ -13,115 +13,42 @@
 
 #include "../common/daemon/daemon.h"
 
-static struct {
-	bool background, check;
-} options;
+static const char usage[] =
+	"usage: dmm-lwip [OPTION]...\n"
+	"  --config FILE         read options from a file: KEY VALUE in each line\n"
+	"  --port DEVICE         a network interface (eth1), or dpdk:DEVICE; then of this port:\n"
+	"  --address ADDR/LEN      its addresses, one of IPv4, IPv6 with 64 bits\n"
+	"  --dhcp                  or by DHCP\n"
+	"  --autoconf              and IPv6 by router advertisements\n"
+	"  --mtu N\n"
+	"  --capture FILE          write all frames to it (pcapng)\n"
+	"  --gateway ADDR        for all that has no other route\n"
+	"  --route \"PREFIX via ADDR\"\n"
+	"  --worker NAME         an instance of its own: of what follows\n"
+	"  --name NAME           of the stack, as in rules (lwip)\n"
+	"  --instance NAME       of the instance (the kernel chooses)\n"
+	"  --device PATH         (" DMM_DEV_PATH ")\n"
+	"  --connections N       at a time (as many as the arena takes)\n"
+	"  --arena MIB           memory for sockets (64)\n"
+	"  --sndbuf KIB          that a connection can have in transmission (256)\n"
+	"  --rcvbuf KIB          that can wait for an application to read (256)\n"
+	"  --weight N            share beside other instances, 1 to 1000 (100)\n"
+	"  --spin US|always      look for work before sleeping (0)\n"
+	"  --frames N            received frames in memory (1024)\n"
+	"  --memory MIB          for frames (256)\n"
+	"  --hugepages           for frames\n"
+	"  --check               only the configuration\n"
+	"  --background          go on in the background when ready\n"
+	"  --version, --help\n"
+	"Not for lossy or long paths: Reno, and no SACK as a sender. One instance per process.\n";
 
-static volatile sig_atomic_t stopped;
-
-static void usage(FILE *f)
-{
-	fputs("usage: dmm-lwip [OPTION]...\n"
-	      "  --config FILE         read options from a file: KEY VALUE in each line\n"
-	      "  --port DEVICE         a network interface (eth1), or dpdk:DEVICE; then of this port:\n"
-	      "  --address ADDR/LEN      its addresses, one of IPv4, IPv6 with 64 bits\n"
-	      "  --dhcp                  or by DHCP\n"
-	      "  --autoconf              and IPv6 by router advertisements\n"
-	      "  --mtu N\n"
-	      "  --capture FILE          write all frames to it (pcapng)\n"
-	      "  --gateway ADDR        for all that has no other route\n"
-	      "  --route \"PREFIX via ADDR\"\n"
-	      "  --worker NAME         an instance of its own: of what follows\n"
-	      "  --name NAME           of the stack, as in rules (lwip)\n"
-	      "  --instance NAME       of the instance (the kernel chooses)\n"
-	      "  --device PATH         (" DMM_DEV_PATH ")\n"
-	      "  --connections N       at a time (as many as the arena takes)\n"
-	      "  --arena MIB           memory for sockets (64)\n"
-	      "  --sndbuf KIB          that a connection can have in transmission (256)\n"
-	      "  --rcvbuf KIB          that can wait for an application to read (256)\n"
-	      "  --weight N            share beside other instances, 1 to 1000 (100)\n"
-	      "  --spin US|always      look for work before sleeping (0)\n"
-	      "  --frames N            received frames in memory (1024)\n"
-	      "  --memory MIB          for frames (256)\n"
-	      "  --hugepages           for frames\n"
-	      "  --check               only the configuration\n"
-	      "  --background          go on in the background when ready\n"
-	      "  --version, --help\n"
-	      "Not for lossy or long paths: Reno, and no SACK as a sender. One instance per process.\n", f);
-}
-
-static int complain(const char *what)
-{
-	fprintf(stderr, "dmm-lwip: %s\n", what);
-	return 2;
-}
-
-/* An option that is not a key of the configuration.  Negative: go on; else the exit status. */
-static int parse_other(const char *name)
-{
-	if (!strcmp(name, "background")) {
-		options.background = true;
-	} else if (!strcmp(name, "check")) {
-		options.check = true;
-	} else if (!strcmp(name, "version")) {
-		puts("dmm-lwip " DMM_VERSION);
-		return 0;
-	} else if (!strcmp(name, "help")) {
-		usage(stdout);
-		return 0;
-	} else {
-		return 1;
-	}
-	return -1;
-}
-
-static int parse(int argc, char **argv)
-{
-	int status, ret;
-
-	for (int i = 1; i < argc; i++) {
-		const char *name = argv[i] + 2, *value;
-
-		if (strncmp(argv[i], "--", 2)) {
-			usage(stderr);
-			return 2;
-		}
-		status = parse_other(name);
-		if (status <= 0) {
-			if (!status)
-				return 0;
-			continue;
-		}
-		value = lw_config_bare(name) || i + 1 == argc ? "" : argv[++i];
-		ret = strcmp(name, "config") ? lw_set(name, value) : lw_config_file(value);
-		if (ret)
-			return complain(lw_config_error());
-	}
-	return lw_config_check() ? complain(lw_config_error()) : -1;
-}
-
-static void stop(int sig)
-{
-	(void)sig;
-	stopped = 1;
-}
-
-/* Signals come in ppoll() only, so that none is lost before it. */
-static void catch_signals(sigset_t *waiting)
-{
-	struct sigaction sa = { .sa_handler = stop };
-	sigset_t set;
-
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, waiting);
-	sigdelset(waiting, SIGTERM);
-	sigdelset(waiting, SIGINT);
-}
+static struct daemon_program program = {
+	.name = "dmm-lwip",
+	.usage = usage,
+	.keys = lw_keys,
+	.config = &lw.config,
+	.complete = lw_config_check,
+};
 
 static int64_t sooner(int64_t a, int64_t b)
 {
@@ -140,18 +67,21 @@ static int64_t idle(struct dmm_queue *q)
 	return ns && dmm_stack_arm(q) ? 0 : ns;
 }
 
-static int run(const sigset_t *waiting)
+static int run(int signals)
 {
 	struct dmm_queue *q = dmm_stack_queue(lw.stack, 0);
-	struct pollfd fds[1 + LW_IFACES_MAX] = { { dmm_stack_fd(lw.stack), POLLIN, 0 } };
+	struct pollfd fds[2 + LW_IFACES_MAX] = {
+		{ dmm_stack_fd(lw.stack), POLLIN, 0 },
+		{ signals, POLLIN, 0 },
+	};
 	unsigned int turns = 0;
 	struct timespec ts;
 	int64_t ns;
 	int ret;
 
 	for (unsigned int i = 0; i < lw.nr_ifaces; i++)
-		fds[i + 1] = (struct pollfd){ dmm_eal_fd(lw.ifaces[i].port), POLLIN, 0 };
-	while (!stopped) {
+		fds[i + 2] = (struct pollfd){ dmm_eal_fd(lw.ifaces[i].port), POLLIN, 0 };
+	while (!fds[1].revents) {
 		ret = dmm_stack_poll(q, 0);
 		if (ret < 0)
 			return ret;
@@ -160,7 +90,7 @@ static int run(const sigset_t *waiting)
 		if (!ns && ++turns % 1024)
 			continue;
 		ts = (struct timespec){ ns / 1000000000, ns % 1000000000 };
-		if (ppoll(fds, 1 + lw.nr_ifaces, ns < 0 ? NULL : &ts, waiting) < 0 && errno != EINTR)
+		if (ppoll(fds, 2 + lw.nr_ifaces, ns < 0 ? NULL : &ts, NULL) < 0 && errno != EINTR)
 			return -errno;
 	}
 	return 0;
@@ -169,14 +99,11 @@ static int run(const sigset_t *waiting)
 /* An instance, from its start to a signal. */
 static int serve(int ready)
 {
-	sigset_t waiting;
-	int ret;
+	int signals = daemon_signals(0), ret = signals < 0 ? signals : lw_start();
 
-	catch_signals(&waiting);
-	ret = lw_start();
 	if (!ret) {
-		daemon_ready("dmm-lwip", ready, options.background);
-		ret = run(&waiting);
+		daemon_ready(program.name, ready, program.background);
+		ret = run(signals);
 	}
 	lw_stop();
 	if (ret)
@@ -193,12 +120,10 @@ int main(int argc, char **argv)
 		.ops = &lw_stack_ops,
 		.caps = DMM_CAPS_ALL,
 	};
-	ret = parse(argc, argv);
+	ret = daemon_parse(&program, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (options.check)
-		return 0;
-	ret = options.background ? daemon_background(&ready) : 0;
+	ret = program.background ? daemon_background(&ready) : 0;
 	if (ret)
 		fprintf(stderr, "dmm-lwip: %s\n", strerror(-ret));
 	else if (lw_config_workers())

@@ -9,6 +9,8 @@ lwip_parts := core/def core/inet_chksum core/init core/ip core/mem core/memp cor
 	      core/ipv6/mld6 core/ipv6/nd6 netif/ethernet
 lwip_own   := $(call objs,stacks/lwip)
 lwip_objs  := $(lwip_parts:%=$B/obj/lwip/%.o) $B/obj/stacks/lwip/port/tcp_out.o
+# The stack without its process, for tests.
+lwip_core  := $(filter-out %/main.o %/workers.o,$(lwip_own)) $(lwip_objs) $B/obj/stacks/common/daemon/config.o
 lwip_unchecked := -fno-sanitize=alignment,shift
 lwip_flags := -isystem $B/lwip/include -isystem $B/lwip -Istacks/lwip/port
 

@@ -14,108 +14,25 @@
 
 #define LOOK_AROUND	32u	/* turns that are busy, between two looks at descriptors */
 
-struct options {
-	bool background, check;
-};
-
-static volatile sig_atomic_t stopped, reported;
-
-static void usage(FILE *f)
-{
-	fputs("usage: dmm-rdma [OPTION]...\n"
-	      "  --config FILE         read options from a file: KEY VALUE in each line\n"
-	      "  --address ADDR        of an RDMA device of this machine (all that they have)\n"
-	      "  --name NAME           of the stack, as in rules (rdma)\n"
-	      "  --instance NAME       of the instance (the kernel chooses)\n"
-	      "  --device PATH         (" DMM_DEV_PATH ")\n"
-	      "  --connections N       per RDMA device, at a time (1000)\n"
-	      "  --arena MIB           memory for sockets (256)\n"
-	      "  --sndbuf KIB          that a connection can have in transmission (128)\n"
-	      "  --rcvbuf KIB          that can wait for an application to read (128)\n"
-	      "  --weight N            share beside other instances, 1 to 1000 (100)\n"
-	      "  --spin US|always      look for work before sleeping (50)\n"
-	      "  --silence MS          of a peer, until its connections are reset (5000)\n"
-	      "  --connect-timeout MS  until a peer that does not answer is given up (2000)\n"
-	      "  --linger MS           for the peer's end, when the application is gone (60000)\n"
-	      "  --check               only the configuration\n"
-	      "  --background          go on in the background when ready\n"
-	      "  --version, --help\n", f);
-}
-
-static int complain(const char *what)
-{
-	fprintf(stderr, "dmm-rdma: %s\n", what);
-	return 2;
-}
-
-/* An option that is not a key of the configuration.  Negative: go on; 0: exit; 1: it is a key. */
-static int parse_other(struct options *o, const char *name)
-{
-	if (!strcmp(name, "background")) {
-		o->background = true;
-	} else if (!strcmp(name, "check")) {
-		o->check = true;
-	} else if (!strcmp(name, "version")) {
-		puts("dmm-rdma " DMM_VERSION);
-		return 0;
-	} else if (!strcmp(name, "help")) {
-		usage(stdout);
-		return 0;
-	} else {
-		return 1;
-	}
-	return -1;
-}
-
-static int parse(struct options *o, int argc, char **argv)
-{
-	int status, ret;
-
-	for (int i = 1; i < argc; i++) {
-		const char *name = argv[i] + 2, *value;
-
-		if (strncmp(argv[i], "--", 2)) {
-			usage(stderr);
-			return 2;
-		}
-		status = parse_other(o, name);
-		if (!status)
-			return 0;
-		if (status < 0)
-			continue;
-		value = i + 1 == argc ? "" : argv[++i];
-		ret = strcmp(name, "config") ? rd_set(name, value) : rd_config_file(value);
-		if (ret)
-			return complain(rd_config_error());
-	}
-	return -1;
-}
-
-static void on_signal(int sig)
-{
-	if (sig == SIGUSR1)
-		reported = 1;
-	else
-		stopped = 1;
-}
-
-/* Signals come in ppoll() only, so that none is lost before it. */
-static void catch_signals(sigset_t *waiting)
-{
-	static const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
-	struct sigaction sa = { .sa_handler = on_signal };
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	for (unsigned int i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
-		sigaction(signals[i], &sa, NULL);
-		sigaddset(&set, signals[i]);
-	}
-	sigprocmask(SIG_BLOCK, &set, waiting);
-	for (unsigned int i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		sigdelset(waiting, signals[i]);
-}
+static const char usage[] =
+	"usage: dmm-rdma [OPTION]...\n"
+	"  --config FILE         read options from a file: KEY VALUE in each line\n"
+	"  --address ADDR        of an RDMA device of this machine (all that they have)\n"
+	"  --name NAME           of the stack, as in rules (rdma)\n"
+	"  --instance NAME       of the instance (the kernel chooses)\n"
+	"  --device PATH         (" DMM_DEV_PATH ")\n"
+	"  --connections N       per RDMA device, at a time (1000)\n"
+	"  --arena MIB           memory for sockets (256)\n"
+	"  --sndbuf KIB          that a connection can have in transmission (128)\n"
+	"  --rcvbuf KIB          that can wait for an application to read (128)\n"
+	"  --weight N            share beside other instances, 1 to 1000 (100)\n"
+	"  --spin US|always      look for work before sleeping (50)\n"
+	"  --silence MS          of a peer, until its connections are reset (5000)\n"
+	"  --connect-timeout MS  until a peer that does not answer is given up (2000)\n"
+	"  --linger MS           for the peer's end, when the application is gone (60000)\n"
+	"  --check               only the configuration\n"
+	"  --background          go on in the background when ready\n"
+	"  --version, --help\n";
 
 static bool several_processors(void)
 {
@@ -155,14 +72,17 @@ static int64_t sleep_for(struct idleness *idle)
 	return dmm_stack_arm(rd.queue) ? 0 : ns;
 }
 
-#define FDS_MAX	(2 + 2 * RD_DEVICES_MAX)
+#define FDS_MAX	(3 + 2 * RD_DEVICES_MAX)
+
+static bool stopped;
 
 /* Two for each device, in the order of rd.devices. */
-static unsigned int descriptors(struct pollfd *fds)
+static unsigned int descriptors(struct pollfd *fds, int signals)
 {
 	unsigned int n = 0;
 
 	fds[n++] = (struct pollfd){ dmm_stack_fd(rd.stack), POLLIN, 0 };
+	fds[n++] = (struct pollfd){ signals, POLLIN, 0 };
 	fds[n++] = (struct pollfd){ rd.cm->fd, POLLIN, 0 };
 	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
 		const struct rd_device *d = &rd.devices[i];
@@ -173,24 +93,34 @@ static unsigned int descriptors(struct pollfd *fds)
 	return n;
 }
 
+static void obey(int sig)
+{
+	if (sig == SIGUSR1)
+		rd_report();
+	else
+		stopped = sig;
+}
+
 static void act(const struct pollfd *fds)
 {
 	if (fds[1].revents)
+		obey(daemon_signal(fds[1].fd));
+	if (fds[2].revents)
 		rd_cm_events();
 	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
-		if (fds[2 + 2 * i].revents)
-			rd_device_told(&rd.devices[i]);
 		if (fds[3 + 2 * i].revents)
+			rd_device_told(&rd.devices[i]);
+		if (fds[4 + 2 * i].revents)
 			rd_device_async(&rd.devices[i]);
 	}
 }
 
-static int wait(struct idleness *idle, int64_t ns, const sigset_t *waiting)
+static int wait(struct idleness *idle, int64_t ns, int signals)
 {
 	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
 	struct pollfd fds[FDS_MAX];
 	int64_t start = rd_clock();
-	int nr = ppoll(fds, descriptors(fds), ns < 0 ? NULL : &ts, waiting);
+	int nr = ppoll(fds, descriptors(fds, signals), ns < 0 ? NULL : &ts, NULL);
 
 	if (nr < 0 && errno != EINTR)
 		return -errno;
@@ -207,7 +137,7 @@ static int wait(struct idleness *idle, int64_t ns, const sigset_t *waiting)
 	return 0;
 }
 
-static int run(const sigset_t *waiting)
+static int run(int signals)
 {
 	struct idleness idle = { 0 };
 	unsigned int turns = 0;
@@ -228,28 +158,24 @@ static int run(const sigset_t *waiting)
 			ns = sleep_for(&idle);
 		if (!ns && ++turns % LOOK_AROUND)
 			continue;
-		ret = wait(&idle, ns, waiting);
+		ret = wait(&idle, ns, signals);
 		if (ret)
 			return ret;
-		if (reported)
-			rd_report();
-		reported = 0;
 	}
 	return rd.gone ? -ENODEV : 0;
 }
 
-static int serve(const struct options *o)
+static int serve(const struct daemon_program *program)
 {
-	int ready = -1, ret = o->background ? daemon_background(&ready) : 0;
-	sigset_t waiting;
+	int ready = -1, ret = program->background ? daemon_background(&ready) : 0, signals;
 
 	if (ret)
 		return ret;
-	catch_signals(&waiting);
-	ret = rd_start();
+	signals = daemon_signals(SIGUSR1);
+	ret = signals < 0 ? signals : rd_start();
 	if (!ret) {
-		daemon_ready("dmm-rdma", ready, o->background);
-		ret = run(&waiting);
+		daemon_ready(program->name, ready, program->background);
+		ret = run(signals);
 	}
 	rd_stop();
 	return ret;
@@ -257,7 +183,12 @@ static int serve(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct daemon_program program = {
+		.name = "dmm-rdma",
+		.usage = usage,
+		.keys = rd_keys,
+		.config = &rd.config,
+	};
 	int ret;
 
 	/* Rings that do not move: peers write into them. */
@@ -270,12 +201,10 @@ int main(int argc, char **argv)
 		.rcvbuf = 128 << 10,
 		.caps = DMM_CAP_STREAM | DMM_CAP_INET | DMM_CAP_INET6 | DMM_CAP_LISTEN,
 	};
-	ret = parse(&o, argc, argv);
+	ret = daemon_parse(&program, argc, argv);
 	if (ret >= 0)
 		return ret;
-	if (o.check)
-		return 0;
-	ret = serve(&o);
+	ret = serve(&program);
 	if (ret)
 		fprintf(stderr, "dmm-rdma: %s\n", strerror(-ret));
 	return ret != 0;

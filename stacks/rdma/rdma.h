@@ -3,7 +3,7 @@
  * dmm-rdma: connections by RDMA.  doc/rdma.md has the design and the wire.
  *
  *	main.c		options, signals, the loop
- *	config.c	options and configuration file
+ *	config.c	the keys of the configuration
  *	stack.c		callbacks of the SDK, addresses, timers
  *	device.c	RDMA devices: queues, completions, what happens to a device
  *	cm.c		the connection manager: from a request to a connection
@@ -23,6 +23,7 @@
 #include <rdma/rdma_cma.h>
 #include <dmm/stack.h>
 
+#include "../common/daemon/config.h"
 #include "wire.h"
 
 #define RD_ADDRESSES_MAX	16u
@@ -219,10 +220,7 @@ void rd_peer_heard(struct rd_conn *c);
 bool rd_peer_silent(const struct rd_conn *c);
 int64_t rd_peers_timer(void);
 
-/* config.c: 0, or -EINVAL and a message */
-int rd_set(const char *key, const char *value);
-int rd_config_file(const char *path);
-const char *rd_config_error(void);
-
+/* config.c */
+extern const struct daemon_key rd_keys[];
 
 #endif

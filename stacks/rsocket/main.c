@@ -3,67 +3,26 @@
 #include "rsocket.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <linux/dmm.h>
 #include <rdma/rsocket.h>
 
+#include "../common/daemon/config.h"
 #include "../common/daemon/daemon.h"
 
-static void usage(FILE *f)
-{
-	fputs("usage: dmm-rsocket [OPTION]...\n"
-	      "  --name NAME       of the stack, as in rules (rsocket)\n"
-	      "  --instance NAME   of the instance (the kernel chooses)\n"
-	      "  --device PATH     (" DMM_DEV_PATH ")\n"
-	      "  --arena MIB       memory for sockets (64)\n"
-	      "  --background      go on in the background when ready\n"
-	      "  --version, --help\n", f);
-}
-
-/* Negative: go on; else the exit status. */
-static int parse(struct dmm_stack_config *config, bool *background, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--background")) {
-			*background = true;
-		} else if (!strcmp(argv[i], "--version")) {
-			puts("dmm-rsocket " DMM_VERSION);
-			return 0;
-		} else if (!strcmp(argv[i], "--help")) {
-			usage(stdout);
-			return 0;
-		} else if (!strcmp(argv[i], "--name") && i + 1 < argc) {
-			config->name = argv[++i];
-		} else if (!strcmp(argv[i], "--instance") && i + 1 < argc) {
-			config->instance = argv[++i];
-		} else if (!strcmp(argv[i], "--device") && i + 1 < argc) {
-			config->path = argv[++i];
-		} else if (!strcmp(argv[i], "--arena") && i + 1 < argc) {
-			config->arena = strtoull(argv[++i], NULL, 10) << 20;
-		} else {
-			usage(stderr);
-			return 2;
-		}
-	}
-	return -1;
-}
-
-/* Signals to end as something to wait for; a descriptor. */
-static int catch_signals(void)
-{
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
+static const char usage[] =
+	"usage: dmm-rsocket [OPTION]...\n"
+	"  --config FILE     read options from a file: KEY VALUE in each line\n"
+	"  --name NAME       of the stack, as in rules (rsocket)\n"
+	"  --instance NAME   of the instance (the kernel chooses)\n"
+	"  --device PATH     (" DMM_DEV_PATH ")\n"
+	"  --arena MIB       memory for sockets (64)\n"
+	"  --weight N        share beside other instances, 1 to 1000 (100)\n"
+	"  --check           only the configuration\n"
+	"  --background      go on in the background when ready\n"
+	"  --version, --help\n";
 
 /*
  * rpoll() takes descriptors of either kind.  It must not time out: when it does it forgets to say that
@@ -94,25 +53,30 @@ static int run(struct dmm_stack *stack, int signals)
 
 int main(int argc, char **argv)
 {
+	static const struct daemon_key keys[] = { { 0 } };
 	struct dmm_stack_config config = {
 		.name = "rsocket",
 		.ops = &rs_stack_ops,
 		.caps = DMM_CAP_STREAM | DMM_CAP_INET | DMM_CAP_INET6 | DMM_CAP_LISTEN,
 	};
-	bool background = false;
+	struct daemon_program program = {
+		.name = "dmm-rsocket",
+		.usage = usage,
+		.keys = keys,
+		.config = &config,
+	};
+	int ready = -1, signals, ret = daemon_parse(&program, argc, argv);
 	struct dmm_stack *stack;
-	int ready = -1, signals, ret;
 
-	ret = parse(&config, &background, argc, argv);
 	if (ret >= 0)
 		return ret;
-	ret = background ? daemon_background(&ready) : 0;
+	ret = program.background ? daemon_background(&ready) : 0;
 	if (!ret)
 		ret = dmm_stack_open(&stack, &config);
 	if (!ret) {
-		signals = catch_signals();
-		daemon_ready("dmm-rsocket", ready, background);
-		ret = run(stack, signals);
+		signals = daemon_signals(0);
+		daemon_ready(program.name, ready, program.background);
+		ret = signals < 0 ? signals : run(stack, signals);
 		dmm_stack_close(stack);
 	}
 	if (ret)

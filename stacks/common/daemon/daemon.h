@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What daemons tell those who start them. */
+/* What daemons tell those who start them, and are told by them. */
 #ifndef DMM_DAEMON_H
 #define DMM_DAEMON_H
 
@@ -14,5 +14,14 @@ int daemon_background(int *ready);
 
 /* As sd_notify() does; and to the parent, if @ready is not -1.  In the background nothing is printed any more. */
 void daemon_ready(const char *name, int ready, bool background);
+
+/*
+ * From now on SIGTERM and SIGINT, and @more if it is not 0, wait in the descriptor that this returns, or
+ * a negative errno.  SIGPIPE is ignored.
+ */
+int daemon_signals(int more);
+
+/* Does not wait.  Returns the next signal, 0 if there is none. */
+int daemon_signal(int fd);
 
 #endif
