@@ -53,9 +53,9 @@ out_release:
 	return err;
 }
 
-int dmm_family_carrier(struct socket *sock, const struct sock *listener, bool kern)
+int dmm_family_carrier(struct socket *sock, const struct sock *listener)
 {
-	return make_sock(sock_net(listener), sock, listener->sk_family, kern);
+	return make_sock(sock_net(listener), sock, listener->sk_family, 0);
 }
 
 static int family_create(struct net *net, struct socket *sock, int protocol,

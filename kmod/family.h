@@ -19,7 +19,7 @@ int dmm_family_number(void);
 void dmm_family_settle(struct sock *sk);
 
 /* A sock for a connection of a user stack, in accept() of @listener. */
-int dmm_family_carrier(struct socket *sock, const struct sock *listener, bool kern);
+int dmm_family_carrier(struct socket *sock, const struct sock *listener);
 
 int dmm_family_init(void);
 void dmm_family_exit(void);

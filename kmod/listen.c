@@ -211,10 +211,11 @@ out_unlock:
 void dmm_listen_options(struct sock *sk)
 {
 	struct dmm_listener *l = dmm_sock_listener(sk);
-	bool kernel_only = dmm_needs_kernel(sk), changed;
+	bool kernel_only, changed;
 
 	if (!l)
 		return;
+	kernel_only = dmm_needs_kernel(sk);
 	mutex_lock(&l->sync);
 	changed = l->flow.flow.kernel_only != kernel_only;
 	l->flow.flow.kernel_only = kernel_only;
@@ -301,12 +302,12 @@ static int decide(struct sock *sk, const struct dmm_conn *conn, struct dmm_decis
 }
 
 static int give(struct socket *newsock, struct sock *listener, struct dmm_conn *conn,
-		const struct dmm_decision *d, bool kern)
+		const struct dmm_decision *d)
 {
 	struct sock *sk;
 	int err;
 
-	err = dmm_family_carrier(newsock, listener, kern);
+	err = dmm_family_carrier(newsock, listener);
 	if (err)
 		return err;
 	sk = newsock->sk;
@@ -318,7 +319,7 @@ static int give(struct socket *newsock, struct sock *listener, struct dmm_conn *
 	return 0;
 }
 
-int dmm_listen_accept(struct socket *sock, struct socket *newsock, bool kern)
+int dmm_listen_accept(struct socket *sock, struct socket *newsock)
 {
 	struct dmm_listener *l = dmm_sock_listener(sock->sk);
 	struct dmm_decision d;
@@ -330,7 +331,7 @@ int dmm_listen_accept(struct socket *sock, struct socket *newsock, bool kern)
 	while ((conn = dmm_listener_pop(l))) {
 		err = decide(sock->sk, conn, &d);
 		if (!err) {
-			err = give(newsock, sock->sk, conn, &d, kern);
+			err = give(newsock, sock->sk, conn, &d);
 			if (!err)
 				dmm_conn_put(conn);
 			else

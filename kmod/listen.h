@@ -28,10 +28,9 @@ void dmm_listen_net_exit(struct net *net);
  * dmm_listen_accept() - a connection of a user stack
  * @sock:	the listener
  * @newsock:	gets the connection
- * @kern:	as of __sock_create()
  *
  * Never waits.  Return: 0, -EAGAIN: there is none, or an error.
  */
-int dmm_listen_accept(struct socket *sock, struct socket *newsock, bool kern);
+int dmm_listen_accept(struct socket *sock, struct socket *newsock);
 
 #endif /* DMM_LISTEN_H */

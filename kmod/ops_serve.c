@@ -295,7 +295,7 @@ static int accept_dual(struct socket *sock, struct dmm_listener *l,
 
 	once.flags |= O_NONBLOCK;
 	do {
-		err = dmm_listen_accept(sock, newsock, arg->kern);
+		err = dmm_listen_accept(sock, newsock);
 		if (err == -EAGAIN)
 			err = accept_native(sock, newsock, &once);
 		if (err != -EAGAIN)
