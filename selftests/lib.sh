@@ -94,6 +94,29 @@ wait_for() {
 	done
 }
 
+# needs_stack PROGRAM: skip all where it, or what it needs, is not there.
+needs_stack() {
+	((EUID == 0)) || skip_all "needs root"
+	[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
+	command -v "$1" >/dev/null || skip_all "$1 was not built"
+}
+
+# own_dir: go to a directory, $dir, that ends with the test.
+own_dir() {
+	dir=$(mktemp -d)
+	cleanup "rm -rf $dir"
+	cd "$dir" || exit
+}
+
+# new_namespace: a network namespace with lo up, held by process $ns, which ends with the test.
+new_namespace() {
+	unshare -n sleep infinity &
+	ns=$!
+	cleanup "kill $ns"
+	wait_for 20 eval "[[ \$(readlink /proc/$ns/ns/net) != $(readlink /proc/self/ns/net) ]]"
+	nsenter -t "$ns" -n ip link set lo up
+}
+
 # cleanup COMMAND: run at exit, last first.
 cleanup() {
 	ktap_cleanups+=("$*")

@@ -8,9 +8,7 @@
 
 kernel=$(readlink -f "$(dirname "$(readlink -f "$0")")/../../tools/vm/kernel")
 deps=$(readlink -f "$(dirname "$(readlink -f "$0")")/../../tools/deps")
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
-cd "$dir" || exit
+own_dir
 mkdir bin
 export STUBS=$dir
 

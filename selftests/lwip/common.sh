@@ -13,30 +13,20 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
+needs_stack dmm-lwip
 
 # shellcheck disable=SC2034 # for the tests
 here=$(dirname "$(readlink -f "$0")")
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "kill \$(jobs -p; cat $dir/servers)"
-cd "$dir" || exit
 
-# Another namespace, held by a process that ends with the test.
-unshare -n sleep infinity &
-other=$!
-elsewhere() {
-	[[ $(readlink /proc/$other/ns/net) != "$(readlink /proc/self/ns/net)" ]]
-}
-wait_for 20 elsewhere
-far=(nsenter -t "$other" -n)
+# The other end.
+new_namespace
+other=$ns far=(nsenter -t "$ns" -n)
 
 ip link set lo up
 wait_for 20 ip link add near type veth peer name far netns "$other"
 ip link set near addrgenmode none up
-"${far[@]}" ip link set lo up
 "${far[@]}" ip link set far up
 "${far[@]}" ip addr add 10.77.0.1/24 dev far
 "${far[@]}" ip addr add fd77::1/64 dev far nodad

@@ -10,17 +10,13 @@
 # shellcheck source=selftests/rdma/net.sh
 . "$(dirname "$0")/../rdma/net.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-rdma >/dev/null || skip_all "dmm-rdma was not built"
+needs_stack dmm-rdma
 [[ -d /run/vm ]] || skip_all "changes the routing of the machine: only in the VM"
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "dmmpolicy flush all"
 cleanup "jobs -p | xargs -r kill"
 cleanup rdma_net_down
-cd "$dir" || exit
 
 rdma_net_up >net.log 2>&1 || { not_ok "two devices"; note "$(<net.log)"; finish; }
 

@@ -628,10 +628,7 @@ static bool test_close(void)
 	return ok && raw_wait("! dmmpolicy stack show | grep -q '^c@'");
 }
 
-static const struct {
-	const char *name;
-	bool (*fn)(void);
-} tests[] = {
+static const struct raw_test tests[] = {
 	{ "register: numbers that are out of range", test_numbers },
 	{ "register: names", test_names },
 	{ "register: a longer struct, features", test_longer },
@@ -651,21 +648,11 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
-
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	/* With a page behind each that is not there. */
 	arena = mmap(NULL, ARENA + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mprotect(arena + ARENA, 4096, PROT_NONE);
 	readonly = mmap(NULL, 3 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mprotect(readonly + 2 * 4096, 4096, PROT_NONE);
-	ksft_plan(sizeof(tests) / sizeof(*tests) + 1);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		ksft_result(tests[i].fn(), "%s", tests[i].name);
-	ksft_result(raw_unused(), "nothing is left");
-	ksft_finish();
+	raw_finish(tests, sizeof(tests) / sizeof(*tests), NULL);
 }

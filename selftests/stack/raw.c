@@ -306,3 +306,27 @@ long raw_now(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
+
+void raw_begin(void)
+{
+	ksft_header();
+	if (raw_af() < 0)
+		ksft_skip_all("needs root, and dmm.ko loaded");
+	if (!raw_netns())
+		ksft_skip_all("no network namespace");
+}
+
+void raw_finish(const struct raw_test *tests, size_t nr, const char *policy)
+{
+	size_t i;
+
+	ksft_plan(nr + 1);
+	for (i = 0; i < nr; i++) {
+		if (policy)
+			raw_run("dmmpolicy flush all && dmmpolicy %s", policy);
+		errno = 0;
+		ksft_result(tests[i].fn(), "%s", tests[i].name);
+	}
+	ksft_result(raw_unused(), "nothing is left");
+	ksft_finish();
+}

@@ -66,6 +66,17 @@ struct dmm_page *raw_page(struct raw *r, uint32_t nr);
 /* Put bytes into a ring that has not moved. */
 void raw_put(struct raw *r, struct dmm_page *page, const void *data, uint32_t len);
 
+struct raw_test {
+	const char *name;
+	bool (*fn)(void);
+};
+
+/* main() of a test: raw_begin() goes to a namespace of our own, or skips all. */
+void raw_begin(void);
+/* Runs all of @tests, each after dmmpolicy of @policy if that is not NULL, and whether something is left; exits. */
+__attribute__((noreturn))
+void raw_finish(const struct raw_test *tests, size_t nr, const char *policy);
+
 /* The family of DMM sockets, or -1: the module is not there, or we may not. */
 int raw_af(void);
 /* A namespace of our own, with lo up. */

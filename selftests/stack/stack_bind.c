@@ -205,11 +205,7 @@ int main(void)
 {
 	struct dmm_register reg = raw_register("raw", ARENA, 32);
 
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	ksft_plan(16);
 	ksft_result(refused_everywhere("10.77.0.2"), "without any stack");
 	if (raw_open(&r, &reg))

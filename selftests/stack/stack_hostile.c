@@ -739,11 +739,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ksft_plan(6);
 	ksft_note("seed %llu, %u rounds", (unsigned long long)seed, rounds);

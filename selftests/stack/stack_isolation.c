@@ -257,10 +257,7 @@ static bool test_memory(void)
 	return raw_given_back(raw_close(&r)) && ok;
 }
 
-static const struct {
-	const char *name;
-	bool (*fn)(void);
-} tests[] = {
+static const struct raw_test tests[] = {
 	{ "a namespace that is shared, and is not any more", test_share },
 	{ "a namespace that ends", test_end },
 	{ "connections and memory of another instance", test_others },
@@ -269,21 +266,11 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
-
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	raw_run("dmmpolicy rule add prio 4 connect udp stack evil strict && dmmpolicy rule add prio 5 stack raw strict");
 	raw_netns();
 	there = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	raw_run("dmmpolicy rule add prio 5 connect stack raw strict && dmmpolicy rule add prio 5 listen stack raw");
-	ksft_plan(sizeof(tests) / sizeof(*tests) + 1);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-		ksft_result(tests[i].fn(), "%s", tests[i].name);
-	ksft_result(raw_unused(), "nothing is left");
-	ksft_finish();
+	raw_finish(tests, sizeof(tests) / sizeof(*tests), NULL);
 }

@@ -719,10 +719,7 @@ static bool test_give_up(void)
 	return ok;
 }
 
-static const struct {
-	const char *name;
-	bool (*fn)(void);
-} tests[] = {
+static const struct raw_test tests[] = {
 	{ "errors that are none", test_errors },
 	{ "events that do not fit", test_order },
 	{ "events of another queue's connections", test_queues },
@@ -744,20 +741,8 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
-
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	raw_run("dmmpolicy rule add prio 4 dport %u stack loop && dmmpolicy rule add prio 4 sport %u stack loop && "
 		"dmmpolicy rule add prio 5 stack raw strict", PORT + 1, PORT + 1);
-	ksft_plan(sizeof(tests) / sizeof(*tests) + 1);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
-		errno = 0;
-		ksft_result(tests[i].fn(), "%s", tests[i].name);
-	}
-	ksft_result(raw_unused(), "nothing is left");
-	ksft_finish();
+	raw_finish(tests, sizeof(tests) / sizeof(*tests), NULL);
 }

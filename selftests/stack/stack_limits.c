@@ -310,13 +310,17 @@ static bool test_stopped(void)
 {
 	static char buf[1 << 20];
 	struct pair p = { -1, -1, -1 };
-	pid_t pid = raw_start("dmm-template", "raw");
 	struct linger linger = { 1, 1 };
 	ssize_t n, sent = 0, back = 0;
 	int late, early = -1;
+	pid_t pid;
 	long from;
-	bool ok = connected(&p);
+	bool ok;
 
+	/* Only here does it matter how long. */
+	raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 stack raw strict timeout 600");
+	pid = raw_start("dmm-template", "raw");
+	ok = connected(&p);
 	kill(pid, SIGSTOP);
 	ok = ok && raw_wait("grep -q 'State:.T' /proc/%d/status", pid);
 	set_timeouts(p.a, 200);
@@ -377,10 +381,7 @@ static bool test_stopped(void)
 	return ok;
 }
 
-static const struct {
-	const char *name;
-	bool (*fn)(void);
-} tests[] = {
+static const struct raw_test tests[] = {
 	{ "more connections than pages", test_pages },
 	{ "more connections than the instance wants", test_conns },
 	{ "rings that grow until the arena is full", test_growth },
@@ -391,21 +392,7 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
-
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 2 * MANY, 2 * MANY });
-	ksft_plan(sizeof(tests) / sizeof(*tests) + 1);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
-		/* Only there does it matter how long. */
-		raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 stack raw strict%s",
-			tests[i].fn == test_stopped ? " timeout 600" : "");
-		ksft_result(tests[i].fn(), "%s", tests[i].name);
-	}
-	ksft_result(raw_unused(), "nothing is left");
-	ksft_finish();
+	raw_finish(tests, sizeof(tests) / sizeof(*tests), "rule add prio 5 stack raw strict");
 }

@@ -247,11 +247,7 @@ int main(void)
 	unsigned int i, rounds = 1 / ksft_rounds_div() + 1;
 	bool ok = true;
 
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
+	raw_begin();
 	ksft_plan(8);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unlink(STATS);

@@ -292,10 +292,7 @@ static bool test_uring(void)
 	return finish(&r, l) && ok;
 }
 
-static const struct {
-	const char *name;
-	bool (*fn)(void);
-} tests[] = {
+static const struct raw_test tests[] = {
 	{ "options that the next call tells", test_options },
 	{ "the same of datagrams", test_options_dgram },
 	{ "a connect that is broken before it is told", test_reset },
@@ -306,18 +303,6 @@ static const struct {
 
 int main(void)
 {
-	size_t i;
-
-	ksft_header();
-	if (raw_af() < 0)
-		ksft_skip_all("needs root, and dmm.ko loaded");
-	if (!raw_netns())
-		ksft_skip_all("no network namespace");
-	ksft_plan(sizeof(tests) / sizeof(*tests) + 1);
-	for (i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
-		raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 stack raw strict");
-		ksft_result(tests[i].fn(), "%s", tests[i].name);
-	}
-	ksft_result(raw_unused(), "nothing is left");
-	ksft_finish();
+	raw_begin();
+	raw_finish(tests, sizeof(tests) / sizeof(*tests), "rule add prio 5 stack raw strict");
 }

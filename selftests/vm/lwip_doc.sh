@@ -8,25 +8,18 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
+needs_stack dmm-lwip
 
 doc=$(dirname "$(readlink -f "$0")")/../../doc/lwip.md
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "jobs -p | xargs -r kill"
 cleanup "dmmpolicy stack show lwip | grep -oE 'pid [0-9]+' | cut -d ' ' -f 2 | xargs -r kill"
-cd "$dir" || exit
 
-unshare -n sleep infinity &
-other=$!
-wait_for 20 test "$(readlink /proc/self/ns/net)" != "\$(readlink /proc/$other/ns/net)"
-far=(nsenter -t "$other" -n)
+new_namespace
+other=$ns far=(nsenter -t "$ns" -n)
 ip link set lo up
 wait_for 20 ip link add eth0 type veth peer name far netns "$other"
 ip link set eth0 up
-"${far[@]}" ip link set lo up
 "${far[@]}" ip link set far up
 "${far[@]}" ip addr add 192.0.2.1/24 dev far
 echo hello >index.html

@@ -13,27 +13,20 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
+needs_stack dmm-lwip
 
 talk=$DMM_BUILD/selftests/bin/talk
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "jobs -p | xargs -r kill"
-cd "$dir" || exit
 
-unshare -n sleep infinity &
-other=$!
-wait_for 20 test "$(readlink /proc/self/ns/net)" != "\$(readlink /proc/$other/ns/net)"
-far=(nsenter -t "$other" -n)
+new_namespace
+other=$ns far=(nsenter -t "$ns" -n)
 
 ip link set lo up
 wait_for 20 ip link add near type veth peer name far netns "$other"
 ip link set near addrgenmode none up
 ip addr add 10.77.0.4/24 dev near
 ip addr add fd77::4/64 dev near nodad
-"${far[@]}" ip link set lo up
 "${far[@]}" ip link set far addrgenmode none up
 "${far[@]}" ip addr add 10.77.0.1/24 dev far
 "${far[@]}" ip addr add fd77::1/64 dev far nodad

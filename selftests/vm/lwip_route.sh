@@ -13,32 +13,20 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
+needs_stack dmm-lwip
 command -v dnsmasq >/dev/null || skip_all "dnsmasq is not installed"
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "{ jobs -p; cat $dir/servers; } | xargs -r kill"
-cd "$dir" || exit
-
-# Another namespace, held by process $ns, which ends with the test.
-namespace() {
-	unshare -n sleep infinity &
-	ns=$!
-	wait_for 20 test "$(readlink /proc/self/ns/net)" != "\$(readlink /proc/$ns/ns/net)"
-	nsenter -t "$ns" -n ip link set lo up
-}
 
 # address COMMAND... ADDRESS DEVICE
 address() {
 	"${@:1:$#-2}" ip addr add "${@: -2:1}" dev "${@: -1}"
 }
 
-namespace
+new_namespace
 r=$ns router=(nsenter -t "$ns" -n)
-namespace
+new_namespace
 f=$ns far=(nsenter -t "$ns" -n)
 ip link set lo up
 wait_for 20 ip link add near type veth peer name r0 netns "$r"

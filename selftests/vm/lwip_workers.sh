@@ -12,22 +12,15 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-((EUID == 0)) || skip_all "needs root"
-[[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
-command -v dmm-lwip >/dev/null || skip_all "dmm-lwip was not built"
+needs_stack dmm-lwip
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
+own_dir
 cleanup "jobs -p | xargs -r kill"
-cd "$dir" || exit
 
-unshare -n sleep infinity &
-other=$!
-wait_for 20 test "$(readlink /proc/self/ns/net)" != "\$(readlink /proc/$other/ns/net)"
-far=(nsenter -t "$other" -n)
+new_namespace
+other=$ns far=(nsenter -t "$ns" -n)
 
 ip link set lo up
-"${far[@]}" ip link set lo up
 "${far[@]}" ip addr add 10.88.0.1/32 dev lo
 for i in 1 2; do
 	wait_for 20 ip link add near$i type veth peer name far$i netns "$other"

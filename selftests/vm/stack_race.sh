@@ -13,9 +13,7 @@ command -v dmm-loop >/dev/null || skip_all "dmm-loop is not there"
 [[ -c /dev/dmm ]] || skip_all "the module is not loaded"
 ip link set lo up
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
-cd "$dir" || exit
+own_dir
 
 shown() {
 	dmmpolicy stack show | grep -q "^$1@"

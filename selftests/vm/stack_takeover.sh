@@ -15,9 +15,7 @@ command -v dmm-loop >/dev/null || skip_all "dmm-loop is not there"
 ip link set lo up
 rounds=$((4 / ${DMM_ROUNDS_DIV:-1} + 1))
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
-cd "$dir" || exit
+own_dir
 
 daemon() {
 	dmmpolicy -j stack show u | python3 -c 'import json, sys; print(*(s["pid"] for s in json.load(sys.stdin)))'

@@ -14,9 +14,7 @@ dmmpolicy stat >/dev/null 2>&1 || skip_all "the module is not loaded"
 [[ -c /dev/dmm ]] || skip_all "/dev/dmm is not there"
 ip link set lo up
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
-cd "$dir" || exit
+own_dir
 
 declare -A daemon
 

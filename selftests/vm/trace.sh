@@ -14,9 +14,7 @@ events=/sys/kernel/tracing/events/dmm
 [[ -d $events ]] || skip_all "tracefs is not mounted"
 ip link set lo up
 
-dir=$(mktemp -d)
-cleanup "rm -rf $dir"
-cd "$dir" || exit
+own_dir
 
 # A buffer of our own: whoever else traces is not disturbed.
 buffer=/sys/kernel/tracing/instances/dmm-$$
