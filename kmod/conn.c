@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
+#include <net/tcp_states.h>
 
 #include "connect.h"
 #include "instance.h"
@@ -264,6 +265,21 @@ void dmm_conn_eof(struct dmm_conn *conn)
 		socket_eof(conn->sk);
 }
 
+u8 dmm_conn_tcp_state(const struct dmm_conn *conn)
+{
+	u32 told = conn->page ? READ_ONCE(conn->page->metrics.state) : 0;
+	bool eof = READ_ONCE(conn->eof), fin = READ_ONCE(conn->fin);
+
+	if (READ_ONCE(conn->err))
+		return TCP_CLOSE;
+	/* The page is the stack's: there may be anything. */
+	if (told && told < TCP_MAX_STATES)
+		return told;
+	if (eof)
+		return fin ? TCP_CLOSE : TCP_CLOSE_WAIT;
+	return fin ? TCP_FIN_WAIT2 : TCP_ESTABLISHED;
+}
+
 void dmm_conn_attach(struct dmm_conn *conn, struct sock *sk)
 {
 	/* Of the first data the socket is told unasked: it may wait for SIGIO. */
@@ -373,6 +389,9 @@ static void shutdown_paired(struct dmm_conn *conn)
 {
 	struct dmm_conn *peer = peer_get(conn);
 
+	spin_lock(&conn->lock);
+	conn->fin = true;
+	spin_unlock(&conn->lock);
 	if (!peer)
 		return;
 	spin_lock(&peer->lock);

@@ -244,6 +244,9 @@ struct dmm_conn *dmm_conn_make(struct dmm_instance *inst, struct dmm_queue *q, u
 void dmm_conn_leave(struct dmm_conn *conn);
 void dmm_conn_fail(struct dmm_conn *conn, int err);
 void dmm_conn_eof(struct dmm_conn *conn);
+
+/* TCP_ESTABLISHED ..., as the stack says, or as follows from who has ended sending. */
+u8 dmm_conn_tcp_state(const struct dmm_conn *conn);
 void dmm_conn_free_page(struct dmm_conn *conn);
 void dmm_rings_put(struct dmm_rings *rings);
 /* The event that makes it, as a bit. */

@@ -429,7 +429,7 @@ static void resume_one(struct dmm_conn *conn)
 		events = BIT(DMM_EV_RESUME);
 	if (conn->state == DMM_CONN_CLOSING)
 		events |= BIT(DMM_EV_CLOSE);
-	else if (conn->fin)
+	else if (conn->fin && !dmm_conn_paired(conn))
 		events |= BIT(DMM_EV_SHUTDOWN);
 	dmm_queue_forget_told(conn);
 	if (events)

@@ -168,6 +168,7 @@ struct sock_msg {
 struct user_sock {
 	char instance[DMM_NAME_MAX];
 	u32 queue;
+	u8 tcp_state;
 	u32 tx_used, tx_size;
 	u32 rx_used, rx_size;
 	struct dmm_flow flow;	/* the ends alone */
@@ -204,6 +205,8 @@ static void read_user(const struct dmm_sock *ds, void *arg)
 	read_ends(&u->flow, &conn->open);
 	strscpy(u->instance, conn->inst->reg.instance, sizeof(u->instance));
 	u->queue = conn->queue ? conn->queue->nr : 0;
+	if (conn->kind == DMM_CONN_STREAM && READ_ONCE(conn->state) == DMM_CONN_OPEN)
+		u->tcp_state = dmm_conn_tcp_state(conn);
 	if (conn->tx) {
 		u->tx_used = dmm_bytes_peek_unread(conn->tx);
 		u->tx_size = ring_size(conn->tx);
@@ -227,7 +230,8 @@ static int put_user_sock(struct sk_buff *skb, const struct user_sock *u)
 	    nla_put_u32(skb, DMM_A_DECISION_TX_USED, u->tx_used) ||
 	    nla_put_u32(skb, DMM_A_DECISION_TX_SIZE, u->tx_size) ||
 	    nla_put_u32(skb, DMM_A_DECISION_RX_USED, u->rx_used) ||
-	    nla_put_u32(skb, DMM_A_DECISION_RX_SIZE, u->rx_size))
+	    nla_put_u32(skb, DMM_A_DECISION_RX_SIZE, u->rx_size) ||
+	    (u->tcp_state && nla_put_u8(skb, DMM_A_DECISION_TCP_STATE, u->tcp_state)))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -445,7 +445,6 @@ int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 
 static void fill_info(struct tcp_info *info, const struct dmm_metrics *m)
 {
-	info->tcpi_state = READ_ONCE(m->state) ?: TCP_ESTABLISHED;
 	info->tcpi_snd_mss = READ_ONCE(m->snd_mss);
 	info->tcpi_rcv_mss = READ_ONCE(m->rcv_mss);
 	info->tcpi_pmtu = READ_ONCE(m->pmtu);
@@ -478,12 +477,9 @@ int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 	if (len < 0)
 		return -EINVAL;
 	len = min_t(int, len, sizeof(info));
-	if (READ_ONCE(conn->err))
-		info.tcpi_state = TCP_CLOSE;
-	else if (conn->page)
+	if (conn->page && !READ_ONCE(conn->err))
 		fill_info(&info, &conn->page->metrics);
-	else
-		info.tcpi_state = READ_ONCE(conn->eof) ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+	info.tcpi_state = dmm_conn_tcp_state(conn);
 	if (put_user(len, optlen) || copy_to_user(optval, &info, len))
 		return -EFAULT;
 	return 0;

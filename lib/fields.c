@@ -250,6 +250,7 @@ static const struct dmm_field decision_fields[] = {
 	[DMM_A_DECISION_RX_USED] = F(decision, rx_used, U32, "rx-used"),
 	[DMM_A_DECISION_RX_SIZE] = F(decision, rx_size, U32, "rx-size"),
 	[DMM_A_DECISION_INODE] = F(decision, inode, U32, "inode"),
+	[DMM_A_DECISION_TCP_STATE] = F(decision, tcp_state, U8, "tcp-state"),
 };
 TYPE(decision);
 

@@ -122,6 +122,9 @@ for line in sys.stdin:
         pairs.append((c, server.accept()[0]))
         pairs[-1][0].send(b"x" * 100)
         print(c.getsockopt(300, 1, 32).rstrip(b"\0").decode(), flush=True)
+    if line.startswith("half"):
+        pairs[0][0].shutdown(socket.SHUT_WR)
+        print("half", *(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for s in pairs[0]), flush=True)
 END
 
 dmmpolicy group set farm loop@a weight 2, loop@b weight 1
@@ -153,6 +156,9 @@ assert sum(s["recv_q"] for s in socks) == 600 == sum(s["send_q"] for s in socks)
 test_case "also as columns" expect "Rings.*q0,rx:[01]0*/[0-9]+,tx:" dmmss -tnm
 test_case "totals by stack" eval "dmmss -s | grep -E '^loop +12$'"
 test_case "stat counts them" eval "dmmpolicy stat | grep -x 'connected 12'"
+echo half >&3
+test_case "one that has ended sending: FIN-WAIT-2 at its end, CLOSE-WAIT at the other" wait_for 60 grep -qx "half 5 8" answers
+test_case "dmmss shows that" eval '[[ $(dmmss -tn | awk "\$2 != \"ESTAB\" && /loop@/ { print \$2 }" | sort) == $'"'"'CLOSE-WAIT\nFIN-WAIT-2'"'"' ]]'
 
 # A stack that never answers: it is passed over while that is fresh.
 

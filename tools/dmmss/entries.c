@@ -109,7 +109,7 @@ static uint8_t state_of(const struct dmm_decision *d)
 	case DMM_SOCK_KERNEL:
 		return TCP_SYN_SENT;
 	case DMM_SOCK_CONNECTED:
-		return TCP_ESTABLISHED;
+		return d->tcp_state ? d->tcp_state : TCP_ESTABLISHED;
 	default:
 		return TCP_CLOSE;
 	}

@@ -251,6 +251,7 @@ struct dmm_decision {
 	uint32_t rx_used;
 	uint32_t rx_size;
 	uint32_t inode;
+	uint8_t tcp_state;
 };
 
 /* Attributes DMM_A_STACK_*: an instance of a stack. */
