@@ -215,7 +215,8 @@ static bool ended_well(pid_t pid)
 static bool replaced(pid_t *stack, pid_t traffic)
 {
 	pid_t next = start();
-	bool ok = ended_well(*stack) && serves(next) && goes_on(traffic, 1);
+	/* A turn may have been almost over: the second one is all its own. */
+	bool ok = ended_well(*stack) && serves(next) && goes_on(traffic, 2);
 
 	*stack = next;
 	return ok;
@@ -265,8 +266,9 @@ int main(void)
 	__atomic_store_n(&shared->stop, 1, __ATOMIC_RELAXED);
 	if (!ksft_result(ended_well(traffic), "and nothing was lost"))
 		ksft_note("%s", shared->failed);
-	ksft_result(raw_run("! grep -v 'down [0-9][0-9].* up [0-9][0-9].* bad 0$' " STATS
-			    " && test $(wc -l <" STATS ") = %u", 4 * rounds), "each queue of each has had its part");
+	if (!ksft_result(raw_run("! grep -v 'down [0-9][0-9].* up [0-9][0-9].* bad 0$' " STATS
+				 " && test $(wc -l <" STATS ") = %u", 4 * rounds), "each queue of each has had its part"))
+		raw_run("sed 's/^/# /' " STATS);
 	ksft_result(killed(stack), "all connections are reset when it is killed");
 	raw_run("dmmpolicy flush all");
 	unlink(OFFER);
