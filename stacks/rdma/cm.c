@@ -346,10 +346,11 @@ static void event(const struct rdma_cm_event *e)
 		conn_event((struct rd_conn *)s, e);
 }
 
-void rd_cm_events(void)
+void rd_cm_events(void *unused)
 {
 	struct rdma_cm_event *e;
 
+	(void)unused;
 	while (!rdma_get_cm_event(rd.cm, &e)) {
 		event(e);
 		rdma_ack_cm_event(e);

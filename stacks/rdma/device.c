@@ -68,7 +68,7 @@ static int make_queues(struct rd_device *d, const struct ibv_device_attr *attr)
 	return set_nonblocking(d->channel->fd) ?: set_nonblocking(d->verbs->async_fd);
 }
 
-void rd_device_put(struct rd_device *d)
+static void put_device(struct rd_device *d)
 {
 	if (d->srq)
 		ibv_destroy_srq(d->srq);
@@ -79,37 +79,6 @@ void rd_device_put(struct rd_device *d)
 	if (d->channel)
 		ibv_destroy_comp_channel(d->channel);
 	memset(d, 0, sizeof(*d));
-}
-
-static int open_device(struct rd_device *d, struct ibv_context *verbs)
-{
-	struct ibv_device_attr attr;
-	int ret;
-
-	*d = (struct rd_device){ .verbs = verbs };
-	ret = -ibv_query_device(verbs, &attr);
-	return ret ? ret : make_queues(d, &attr);
-}
-
-struct rd_device *rd_device_get(struct ibv_context *verbs)
-{
-	struct rd_device *d, *unused = NULL;
-	int ret;
-
-	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
-		d = &rd.devices[i];
-		if (d->verbs == verbs)
-			return d;
-		unused = d->verbs || unused ? unused : d;
-	}
-	if (!unused)
-		return NULL;
-	ret = open_device(unused, verbs);
-	if (!ret)
-		return unused;
-	fprintf(stderr, "dmm-rdma: %s: %s\n", ibv_get_device_name(verbs->device), strerror(-ret));
-	rd_device_put(unused);
-	return NULL;
 }
 
 static struct rd_conns *bucket(struct rd_device *d, uint32_t qpn)
@@ -195,8 +164,9 @@ int rd_device_arm(struct rd_device *d)
 	return rd_device_poll(d) > 0;
 }
 
-void rd_device_told(struct rd_device *d)
+static void told(void *arg)
 {
+	struct rd_device *d = arg;
 	struct ibv_cq *cq;
 	void *context;
 
@@ -268,8 +238,9 @@ static void happened(struct rd_device *d, const struct ibv_async_event *e)
 	}
 }
 
-void rd_device_async(struct rd_device *d)
+static void async_events(void *arg)
 {
+	struct rd_device *d = arg;
 	struct ibv_async_event e;
 
 	while (d->verbs && !ibv_get_async_event(d->verbs, &e)) {
@@ -292,4 +263,44 @@ int64_t rd_device_timer(struct rd_device *d)
 		d->down = 0;
 	}
 	return d->outstanding ? LOOK_AGAIN : -1;
+}
+
+/* Making. */
+
+static int watch(struct rd_device *d)
+{
+	d->completions = (struct rd_watch){ told, d };
+	d->async = (struct rd_watch){ async_events, d };
+	return rd_watch(d->channel->fd, &d->completions) ?: rd_watch(d->verbs->async_fd, &d->async);
+}
+
+static int open_device(struct rd_device *d, struct ibv_context *verbs)
+{
+	struct ibv_device_attr attr;
+	int ret;
+
+	*d = (struct rd_device){ .verbs = verbs };
+	ret = -ibv_query_device(verbs, &attr);
+	return ret ? ret : make_queues(d, &attr) ?: watch(d);
+}
+
+struct rd_device *rd_device_get(struct ibv_context *verbs)
+{
+	struct rd_device *d, *unused = NULL;
+	int ret;
+
+	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
+		d = &rd.devices[i];
+		if (d->verbs == verbs)
+			return d;
+		unused = d->verbs || unused ? unused : d;
+	}
+	if (!unused)
+		return NULL;
+	ret = open_device(unused, verbs);
+	if (!ret)
+		return unused;
+	fprintf(stderr, "dmm-rdma: %s: %s\n", ibv_get_device_name(verbs->device), strerror(-ret));
+	put_device(unused);
+	return NULL;
 }

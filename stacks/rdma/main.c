@@ -3,7 +3,6 @@
 #include "rdma.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,72 +71,34 @@ static int64_t sleep_for(struct idleness *idle)
 	return dmm_stack_arm(rd.queue) ? 0 : ns;
 }
 
-#define FDS_MAX	(3 + 2 * RD_DEVICES_MAX)
-
 static bool stopped;
 
-/* Two for each device, in the order of rd.devices. */
-static unsigned int descriptors(struct pollfd *fds, int signals)
+static void obey(void *signals)
 {
-	unsigned int n = 0;
+	int sig = daemon_signal(*(int *)signals);
 
-	fds[n++] = (struct pollfd){ dmm_stack_fd(rd.stack), POLLIN, 0 };
-	fds[n++] = (struct pollfd){ signals, POLLIN, 0 };
-	fds[n++] = (struct pollfd){ rd.cm->fd, POLLIN, 0 };
-	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
-		const struct rd_device *d = &rd.devices[i];
-
-		fds[n++] = (struct pollfd){ d->verbs ? d->channel->fd : -1, POLLIN, 0 };
-		fds[n++] = (struct pollfd){ d->verbs ? d->verbs->async_fd : -1, POLLIN, 0 };
-	}
-	return n;
-}
-
-static void obey(int sig)
-{
 	if (sig == SIGUSR1)
 		rd_report();
 	else
 		stopped = sig;
 }
 
-static void act(const struct pollfd *fds)
+static int wait(struct idleness *idle, int64_t ns)
 {
-	if (fds[1].revents)
-		obey(daemon_signal(fds[1].fd));
-	if (fds[2].revents)
-		rd_cm_events();
-	for (unsigned int i = 0; i < RD_DEVICES_MAX; i++) {
-		if (fds[3 + 2 * i].revents)
-			rd_device_told(&rd.devices[i]);
-		if (fds[4 + 2 * i].revents)
-			rd_device_async(&rd.devices[i]);
-	}
-}
-
-static int wait(struct idleness *idle, int64_t ns, int signals)
-{
-	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
-	struct pollfd fds[FDS_MAX];
 	int64_t start = rd_clock();
-	int nr = ppoll(fds, descriptors(fds, signals), ns < 0 ? NULL : &ts, NULL);
+	int ret = rd_wait(ns);
 
-	if (nr < 0 && errno != EINTR)
-		return -errno;
-	rd.now = rd_clock();
 	if (ns) {
 		idle->slept = rd.now - start;
 		idle->since = 0;
-	}
-	if (nr > 0)
-		act(fds);
-	/* Who is always busy does not come by sleep_for(). */
-	if (!ns)
+	} else {
+		/* Who is always busy does not come by sleep_for(). */
 		rd_timers();
-	return 0;
+	}
+	return ret;
 }
 
-static int run(int signals)
+static int run(void)
 {
 	struct idleness idle = { 0 };
 	unsigned int turns = 0;
@@ -158,7 +119,7 @@ static int run(int signals)
 			ns = sleep_for(&idle);
 		if (!ns && ++turns % LOOK_AROUND)
 			continue;
-		ret = wait(&idle, ns, signals);
+		ret = wait(&idle, ns);
 		if (ret)
 			return ret;
 	}
@@ -167,15 +128,19 @@ static int run(int signals)
 
 static int serve(const struct daemon_program *program)
 {
-	int ready = -1, ret = program->background ? daemon_background(&ready) : 0, signals;
+	int ready = -1, ret = program->background ? daemon_background(&ready) : 0;
+	static int signals;
+	static struct rd_watch watch = { obey, &signals };
 
 	if (ret)
 		return ret;
 	signals = daemon_signals(SIGUSR1);
 	ret = signals < 0 ? signals : rd_start();
+	if (!ret)
+		ret = rd_watch(signals, &watch);
 	if (!ret) {
 		daemon_ready(program->name, ready, program->background);
-		ret = run(signals);
+		ret = run();
 	}
 	rd_stop();
 	return ret;

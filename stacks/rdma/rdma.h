@@ -10,6 +10,7 @@
  *	listen.c	listeners
  *	conn.c		a connection: bytes, credits, its end
  *	peer.c		are they still there?
+ *	wait.c		until something is to be done
  *	wire.c		what goes over the wire
  *
  * One process is one instance and one thread, with the queue of the instance.
@@ -51,6 +52,12 @@ LIST_HEAD(rd_conns, rd_conn);
 
 #define RD_BUCKETS	1024u
 
+/* What is to be done when a descriptor becomes readable. */
+struct rd_watch {
+	void (*ready)(void *arg);
+	void *arg;
+};
+
 struct rd_device {
 	struct ibv_context *verbs;	/* NULL: unused */
 	struct ibv_comp_channel *channel;
@@ -64,6 +71,7 @@ struct rd_device {
 	unsigned int urgent;		/* connections that wait for completions of those */
 	bool armed, armed_all;		/* the CQ tells: of what comes in, of all */
 	int64_t down;			/* since when its port is down; 0: it is up */
+	struct rd_watch completions, async;
 	struct rd_conns by_qpn[RD_BUCKETS];
 };
 
@@ -170,23 +178,25 @@ void rd_sockaddr(union rd_sockaddr *sa, const uint8_t addr[16], __be16 port);
 void rd_sockaddr_out(uint8_t addr[16], __be16 *port, const struct sockaddr *sa);
 const struct rd_address *rd_address_of_family(int family);
 
+/* wait.c */
+int rd_wait_init(void);
+int rd_watch(int fd, struct rd_watch *watch);	/* until it is closed; 0, or a negative errno */
+int rd_wait(int64_t ns);	/* act on what is ready, and wait for it; negative: without end */
+
 /* device.c */
 struct rd_device *rd_device_get(struct ibv_context *verbs);
-void rd_device_put(struct rd_device *d);
 void rd_device_add(struct rd_device *d, struct rd_conn *c);
 void rd_device_remove(struct rd_device *d, struct rd_conn *c);
 unsigned int rd_device_poll(struct rd_device *d);
 void rd_device_drain(struct rd_device *d);	/* all completions that are there, and maybe more */
 int rd_device_arm(struct rd_device *d);		/* 1: there was something in the meantime */
-void rd_device_told(struct rd_device *d);	/* its completion channel is readable */
-void rd_device_async(struct rd_device *d);	/* its asynchronous events are */
 int64_t rd_device_timer(struct rd_device *d);
 
 /* cm.c */
 void rd_connect(struct dmm_conn *conn, const struct dmm_open *open);
 void rd_accepted(struct dmm_conn *conn);
 void rd_refused(struct dmm_conn *conn, int error);
-void rd_cm_events(void);
+void rd_cm_events(void *unused);
 int64_t rd_setup_timer(struct rd_conn *c);	/* nanoseconds until it wants to be looked at */
 
 /* listen.c */

@@ -271,8 +271,15 @@ static int start_addresses(void)
 	return ret;
 }
 
+/* Each turn begins with what the kernel says. */
+static void next_turn(void *unused)
+{
+	(void)unused;
+}
+
 int rd_start(void)
 {
+	static struct rd_watch cm = { rd_cm_events, NULL }, nothing = { next_turn, NULL };
 	int ret;
 
 	rd.now = rd_clock();
@@ -281,9 +288,13 @@ int rd_start(void)
 		return -errno;
 	if (fcntl(rd.cm->fd, F_SETFL, fcntl(rd.cm->fd, F_GETFL) | O_NONBLOCK))
 		return -errno;
-	ret = start_addresses();
+	ret = rd_wait_init() ?: rd_watch(rd.cm->fd, &cm);
+	if (!ret)
+		ret = start_addresses();
 	if (!ret)
 		ret = dmm_stack_open(&rd.stack, &rd.config);
+	if (!ret)
+		ret = rd_watch(dmm_stack_fd(rd.stack), &nothing);
 	if (ret)
 		return ret;
 	rd.queue = dmm_stack_queue(rd.stack, 0);
