@@ -107,7 +107,6 @@ static void enqueue(struct dmm_listener *l, struct dmm_conn *conn)
 {
 	lockdep_assert_held(&l->lock);
 	list_add_tail(&conn->link, &l->queue);
-	WRITE_ONCE(l->len, l->len + 1);
 	l->sk->sk_data_ready(l->sk);
 }
 
@@ -122,6 +121,7 @@ int dmm_listener_push(struct dmm_listener *l, struct dmm_conn *conn)
 		err = -EAGAIN;
 	} else {
 		dmm_queue_post(conn, BIT(DMM_EV_ACCEPT));
+		l->len++;
 		enqueue(l, conn);
 	}
 	spin_unlock(&l->lock);
@@ -152,7 +152,7 @@ static enum pairing pair_locked(struct dmm_listener *l, struct dmm_conn *conn,
 		result = WAITS;
 	} else {
 		join(conn, peer);
-		enqueue(l, peer);
+		l->len++;
 		atomic64_inc(&conn->inst->stats.accepts);
 		result = JOINED;
 	}
@@ -160,9 +160,24 @@ static enum pairing pair_locked(struct dmm_listener *l, struct dmm_conn *conn,
 	return result;
 }
 
+/* The other end has been told. */
+static void arrive(struct dmm_listener *l, struct dmm_conn *peer)
+{
+	bool closed;
+
+	spin_lock(&l->lock);
+	closed = !l->sk;
+	if (!closed)
+		enqueue(l, peer);
+	spin_unlock(&l->lock);
+	if (closed)
+		dmm_conn_close(peer, true);
+}
+
 /*
  * Join @conn, which is DMM_CONN_WAITING, if there is room; if not, it waits in
- * the listener's list, which takes the caller's reference.
+ * the listener's list, which takes the caller's reference.  As with TCP, who
+ * connects is connected before the other can be accepted.
  */
 static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 {
@@ -182,6 +197,8 @@ static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 		answer(conn, result == JOINED ? 0 : err);
 		dmm_conn_put(conn);
 	}
+	if (result == JOINED)
+		arrive(l, peer);
 	return result;
 }
 
@@ -213,7 +230,7 @@ static struct dmm_conn *pop_first(struct dmm_listener *l)
 	conn = list_first_entry_or_null(&l->queue, struct dmm_conn, link);
 	if (conn) {
 		list_del_init(&conn->link);
-		WRITE_ONCE(l->len, l->len - 1);
+		l->len--;
 	}
 	spin_unlock(&l->lock);
 	return conn;

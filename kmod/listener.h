@@ -28,7 +28,7 @@ struct sock;
  * @sk:		the socket, NULL when it is closed
  * @queue:	connections to accept, by dmm_conn::link
  * @waiting:	paired ones that wait for room in it
- * @len:	connections in @queue
+ * @len:	places in @queue that are taken: connections there, or on their way
  * @backlog:	how many may be there; one more, as with TCP
  * @conns:	one for each instance that listens, by dmm_conn::link; written
  *		under @sync as well
@@ -76,7 +76,7 @@ void dmm_listener_forget(struct dmm_listener *l, struct dmm_conn *conn);
 
 static inline bool dmm_listener_ready(const struct dmm_listener *l)
 {
-	return READ_ONCE(l->len);
+	return !list_empty(&l->queue);
 }
 
 #endif /* DMM_LISTENER_H */

@@ -387,13 +387,11 @@ static pthread_t start_blocked(struct blocked *b)
 	return t;
 }
 
+/* Not which number: what looks whether the thread sleeps needs one as well. */
 static void see_blocked(pthread_t t, const struct blocked *b)
 {
 	pthread_join(t, NULL);
-	if (b->ret < 0)
-		see("accept = %s", strerrorname_np(b->err));
-	else
-		see("accept = %d", b->ret);
+	see("accept: %s", b->ret < 0 ? strerrorname_np(b->err) : "a connection");
 }
 
 static void blocking_accept(void)
@@ -422,7 +420,6 @@ static void blocking_accept(void)
 	dial(e, a.fd);
 	pthread_join(t, NULL);
 	pthread_join(u, NULL);
-	/* Not which numbers: one that was not in accept() yet comes after the clients. */
 	see("two sleepers: %d, %d", a.ret >= 0, b.ret >= 0);
 	see_poll("both taken", a.fd);
 
