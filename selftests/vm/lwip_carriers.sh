@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 900
+# kernel: 6.1
 #
 # dmm-lwip on other carriers than a veth pair with ordinary frames: jumbo frames, a tap device, a pair of virtio cards on
 # PCI, one of which is the kernel's, and another dmm-lwip at the other end.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.1
 #
 # dmm-lwip is killed while it has connections in each state, and started again: applications see that their connections
 # are broken, connects under way go on with the rule's next stack, and a listener that was there before serves again.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 900
+# kernel: 6.12
 #
 # dmm-lwip with many connections: thousands at a time, thousands one after the other, and on a listener that has the
 # kernel's connections beside them. DMM_CONNECTIONS=100000 makes so many short ones instead of 6000.

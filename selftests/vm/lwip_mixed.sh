@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.1
 #
 # Client and server, each on the kernel's stack and on lwIP, TCP and UDP, IPv4 and IPv6, and a proxy between the two stacks: the
 # cases of the DMM that was before this one. One wire, and two stacks at each of its ends:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.1
 #
 # dmm-lwip behind a router: addresses by DHCP and router advertisements from a real server, gateways and routes, ping, and a
 # link on the way that is smaller than both ends believe.

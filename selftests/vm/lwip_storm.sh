@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.12
 #
 # dmm-lwip under attack: a flood of SYNs whose senders never answer, frames in which something is wrong, and more clients
 # at once than a listener has room for. Meanwhile decent clients are served; afterwards it has no more memory than before.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.12
 #
 # Two workers of one dmm-lwip, each with a port of its own to the same other namespace:
 #

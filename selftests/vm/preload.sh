@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# kernel: 6.12
 #
 # libdmm-preload.so where there is DMM to be had: which sockets become DMM's, and which do not.
 

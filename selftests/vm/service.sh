@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# kernel: 6.1
 #
 # dmmrun enable, as systemd understands it: a service in a sandbox like that of Debian's redis, run by a systemd of our own
 # in namespaces of its own.
