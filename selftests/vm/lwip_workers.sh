@@ -150,4 +150,23 @@ a=$(pid_of a) b=$(pid_of b)
 kill -9 "$daemon"
 wait "$daemon" 2>/dev/null
 test_case "who loses the one that watches ends, too" eval "wait_for 20 ends $a && wait_for 20 ends $b"
+
+if [[ -e /dev/log ]]; then
+	skip "in the background it reports to the system's log" "this machine has a log of its own"
+else
+	cleanup "rm -f /dev/log"
+	python3 -u -c 'import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+while True:
+	print(s.recv(1000).decode())' >syslog &
+	wait_for 60 test -S /dev/log
+	dmm-lwip --config lwip.conf --background
+	cleanup "kill $(pid_of a) $(pid_of b)"
+	daemon=$(ps -o ppid= -p "$(pid_of a)")
+	cleanup "kill $daemon"
+	kill -9 "$(pid_of a)"
+	test_case "in the background it reports to the system's log" \
+		wait_for 60 grep -qE 'dmm-lwip\[[0-9]+\]: worker a: Killed' syslog
+fi
 finish

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <unistd.h>
 
 static void notify(const char *name, const char *path)
@@ -34,16 +35,35 @@ static void notify(const char *name, const char *path)
 	close(sk);
 }
 
-/* Who started us may wait for the end of what we print. */
+/* A line of what is printed, which begins with who prints it, as the log's does. */
+static ssize_t write_log(void *cookie, const char *text, size_t len)
+{
+	const char *name = cookie;
+	size_t skip = strlen(name) + 2;
+
+	if (len > skip && !strncmp(text, name, skip - 2) && text[skip - 2] == ':')
+		syslog(LOG_NOTICE, "%.*s", (int)(len - skip), text + skip);
+	else
+		syslog(LOG_NOTICE, "%.*s", (int)len, text);
+	return len;
+}
+
+/* Who started us may wait for the end of what we print: it goes to the system's log from now on. */
 static void leave_terminal(const char *name)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	FILE *log = fopencookie((void *)name, "w", (cookie_io_functions_t){ .write = write_log });
 
-	if (null < 0)
+	if (null < 0 || !log)
 		fprintf(stderr, "%s: --background: %m\n", name);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		dup2(null, fd);
 	close(null);
+	if (!log)
+		return;
+	openlog(name, LOG_PID, LOG_DAEMON);
+	setvbuf(log, NULL, _IOLBF, 0);
+	stderr = log;
 }
 
 void daemon_ready(const char *name, int ready, bool background)

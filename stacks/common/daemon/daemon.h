@@ -12,7 +12,7 @@
  */
 int daemon_background(int *ready);
 
-/* As sd_notify() does; and to the parent, if @ready is not -1.  In the background nothing is printed any more. */
+/* As sd_notify() does; and to the parent, if @ready is not -1.  In the background stderr is syslog(3) from now on. */
 void daemon_ready(const char *name, int ready, bool background);
 
 /*
