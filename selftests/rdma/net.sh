@@ -47,6 +47,7 @@ rdma_net_up() {
 	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
 }
 
+# Whoever uses the devices has ended by then: rdma_rxe waits for them, some of whom would wait for it.
 rdma_net_down() {
 	local i v
 

@@ -212,7 +212,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 /* How much may go with the next message: it does not wrap around in the peer's ring. */
 static uint32_t allowed(const struct rd_conn *c)
 {
-	uint32_t chunk = smaller(CHUNK_MAX, c->out.size / 4);
+	uint32_t chunk = smaller(CHUNK_MAX, c->out.size / 2);
 	uint32_t to_end = c->out.size - (c->written & (c->out.size - 1));
 
 	return outstanding(c) < RD_WRS_DATA ? smaller(smaller(c->out.room, chunk), to_end) : 0;

@@ -170,7 +170,7 @@ static void told(void *arg)
 	struct ibv_cq *cq;
 	void *context;
 
-	/* There is one, or the next turn reads the others. */
+	/* One for each time that it was armed. */
 	if (ibv_get_cq_event(d->channel, &cq, &context))
 		return;
 	ibv_ack_cq_events(cq, 1);
@@ -269,8 +269,8 @@ int64_t rd_device_timer(struct rd_device *d)
 
 static int watch(struct rd_device *d)
 {
-	d->completions = (struct rd_watch){ told, d };
-	d->async = (struct rd_watch){ async_events, d };
+	d->completions = (struct rd_watch){ told, d, true };
+	d->async = (struct rd_watch){ async_events, d, false };
 	return rd_watch(d->channel->fd, &d->completions) ?: rd_watch(d->verbs->async_fd, &d->async);
 }
 

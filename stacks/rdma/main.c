@@ -85,7 +85,7 @@ static void obey(void *signals)
 
 static int wait(struct idleness *idle, int64_t ns)
 {
-	int64_t start = rd_clock();
+	int64_t start = rd.now;
 	int ret = rd_wait(ns);
 
 	if (ns) {
@@ -130,7 +130,7 @@ static int serve(const struct daemon_program *program)
 {
 	int ready = -1, ret = program->background ? daemon_background(&ready) : 0;
 	static int signals;
-	static struct rd_watch watch = { obey, &signals };
+	static struct rd_watch watch = { obey, &signals, false };
 
 	if (ret)
 		return ret;

@@ -56,6 +56,7 @@ LIST_HEAD(rd_conns, rd_conn);
 struct rd_watch {
 	void (*ready)(void *arg);
 	void *arg;
+	bool edge;	/* only when there is something new */
 };
 
 struct rd_device {

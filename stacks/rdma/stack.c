@@ -279,7 +279,7 @@ static void next_turn(void *unused)
 
 int rd_start(void)
 {
-	static struct rd_watch cm = { rd_cm_events, NULL }, nothing = { next_turn, NULL };
+	static struct rd_watch cm = { rd_cm_events, NULL, false }, nothing = { next_turn, NULL, true };
 	int ret;
 
 	rd.now = rd_clock();

@@ -27,14 +27,14 @@ static void rang(void *arg)
 
 int rd_watch(int fd, struct rd_watch *watch)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = watch };
+	struct epoll_event ev = { .events = EPOLLIN | (watch->edge ? EPOLLET : 0), .data.ptr = watch };
 
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
 int rd_wait_init(void)
 {
-	static struct rd_watch watch = { rang, NULL };
+	static struct rd_watch watch = { rang, NULL, false };
 
 	set = epoll_create1(EPOLL_CLOEXEC);
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
