@@ -17,8 +17,8 @@ preload=/usr/lib/x86_64-linux-gnu/rsocket/librspreload.so
 links=${DMM_BUILD:?}/bench/links
 own_dir
 cleanup "dmmpolicy flush all"
-cleanup "jobs -p | xargs -r kill -9; wait"
 cleanup rdma_net_down
+cleanup "jobs -p | xargs -r kill -9; wait"
 
 rdma_net_up >net.log 2>&1 || { not_ok "two devices"; note "$(<net.log)"; finish; }
 
