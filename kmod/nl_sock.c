@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Netlink: sockets, their decisions, and the counters of both. */
+#include <linux/tcp.h>
 #include <net/sock.h>
 
 #include "compat.h"
@@ -11,6 +12,7 @@
 #include "netlink.h"
 #include "record.h"
 #include "sock.h"
+#include "user.h"
 
 /* Large enough for every message built here. */
 #define MSG_SIZE	1024
@@ -168,7 +170,7 @@ struct sock_msg {
 struct user_sock {
 	char instance[DMM_NAME_MAX];
 	u32 queue;
-	u8 tcp_state;
+	struct tcp_info tcp;	/* of a stream connection */
 	u32 tx_used, tx_size;
 	u32 rx_used, rx_size;
 	struct dmm_flow flow;	/* the ends alone */
@@ -206,7 +208,7 @@ static void read_user(const struct dmm_sock *ds, void *arg)
 	strscpy(u->instance, conn->inst->reg.instance, sizeof(u->instance));
 	u->queue = conn->queue ? conn->queue->nr : 0;
 	if (conn->kind == DMM_CONN_STREAM && READ_ONCE(conn->state) == DMM_CONN_OPEN)
-		u->tcp_state = dmm_conn_tcp_state(conn);
+		dmm_user_info(conn, &u->tcp);
 	if (conn->tx) {
 		u->tx_used = dmm_bytes_peek_unread(conn->tx);
 		u->tx_size = ring_size(conn->tx);
@@ -215,6 +217,39 @@ static void read_user(const struct dmm_sock *ds, void *arg)
 		u->rx_used = dmm_bytes_peek_used(conn->rx);
 		u->rx_size = ring_size(conn->rx);
 	}
+}
+
+/* What a stack does not know is absent. */
+static int put_tcp(struct sk_buff *skb, const struct tcp_info *tcp)
+{
+	const struct {
+		int attr;
+		u32 value;
+	} numbers[] = {
+		{ DMM_A_DECISION_RTO, tcp->tcpi_rto },
+		{ DMM_A_DECISION_RTT, tcp->tcpi_rtt },
+		{ DMM_A_DECISION_RTTVAR, tcp->tcpi_rttvar },
+		{ DMM_A_DECISION_MSS, tcp->tcpi_snd_mss },
+		{ DMM_A_DECISION_CWND, tcp->tcpi_snd_cwnd },
+		{ DMM_A_DECISION_SSTHRESH, tcp->tcpi_snd_ssthresh },
+		{ DMM_A_DECISION_UNACKED, tcp->tcpi_unacked },
+		{ DMM_A_DECISION_RETRANS, tcp->tcpi_retrans },
+		{ DMM_A_DECISION_RETRANS_TOTAL, tcp->tcpi_total_retrans },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (numbers[i].value && nla_put_u32(skb, numbers[i].attr, numbers[i].value))
+			return -EMSGSIZE;
+	if (nla_put_u8(skb, DMM_A_DECISION_TCP_STATE, tcp->tcpi_state) ||
+	    (tcp->tcpi_bytes_acked &&
+	     nla_put_u64_64bit(skb, DMM_A_DECISION_BYTES_ACKED, tcp->tcpi_bytes_acked,
+			       DMM_A_DECISION_PAD)) ||
+	    (tcp->tcpi_bytes_received &&
+	     nla_put_u64_64bit(skb, DMM_A_DECISION_BYTES_RECEIVED,
+			       tcp->tcpi_bytes_received, DMM_A_DECISION_PAD)))
+		return -EMSGSIZE;
+	return 0;
 }
 
 static int put_user_sock(struct sk_buff *skb, const struct user_sock *u)
@@ -230,10 +265,9 @@ static int put_user_sock(struct sk_buff *skb, const struct user_sock *u)
 	    nla_put_u32(skb, DMM_A_DECISION_TX_USED, u->tx_used) ||
 	    nla_put_u32(skb, DMM_A_DECISION_TX_SIZE, u->tx_size) ||
 	    nla_put_u32(skb, DMM_A_DECISION_RX_USED, u->rx_used) ||
-	    nla_put_u32(skb, DMM_A_DECISION_RX_SIZE, u->rx_size) ||
-	    (u->tcp_state && nla_put_u8(skb, DMM_A_DECISION_TCP_STATE, u->tcp_state)))
+	    nla_put_u32(skb, DMM_A_DECISION_RX_SIZE, u->rx_size))
 		return -EMSGSIZE;
-	return 0;
+	return u->tcp.tcpi_state ? put_tcp(skb, &u->tcp) : 0;
 }
 
 static int put_sock(struct sock *sk, const struct sock_msg *m, u64 cookie, u8 state,

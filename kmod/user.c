@@ -466,10 +466,18 @@ static void fill_info(struct tcp_info *info, const struct dmm_metrics *m)
 	info->tcpi_segs_in = READ_ONCE(m->segs_in);
 }
 
+void dmm_user_info(const struct dmm_conn *conn, struct tcp_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	if (conn->page && !READ_ONCE(conn->err))
+		fill_info(info, &conn->page->metrics);
+	info->tcpi_state = dmm_conn_tcp_state(conn);
+}
+
 int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 			     int __user *optlen)
 {
-	struct tcp_info info = {};
+	struct tcp_info info;
 	int len;
 
 	if (get_user(len, optlen))
@@ -477,9 +485,7 @@ int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 	if (len < 0)
 		return -EINVAL;
 	len = min_t(int, len, sizeof(info));
-	if (conn->page && !READ_ONCE(conn->err))
-		fill_info(&info, &conn->page->metrics);
-	info.tcpi_state = dmm_conn_tcp_state(conn);
+	dmm_user_info(conn, &info);
 	if (put_user(len, optlen) || copy_to_user(optval, &info, len))
 		return -EFAULT;
 	return 0;

@@ -16,6 +16,7 @@
 #include <net/sock.h>
 
 struct dmm_conn;
+struct tcp_info;
 
 int dmm_user_sendmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *msg,
 		     size_t size);
@@ -32,6 +33,8 @@ int dmm_user_name(const struct sock *sk, struct sockaddr *addr, const u8 ip[16],
 /* -ENOIOCTLCMD: not about the connection. */
 int dmm_user_ioctl(struct socket *sock, struct dmm_conn *conn, unsigned int cmd,
 		   unsigned long arg);
+/* What TCP_INFO says. */
+void dmm_user_info(const struct dmm_conn *conn, struct tcp_info *info);
 int dmm_user_getsockopt_info(struct dmm_conn *conn, char __user *optval,
 			     int __user *optlen);
 /* Nothing more can be sent: an error, or the end of it. */

@@ -251,6 +251,17 @@ static const struct dmm_field decision_fields[] = {
 	[DMM_A_DECISION_RX_SIZE] = F(decision, rx_size, U32, "rx-size"),
 	[DMM_A_DECISION_INODE] = F(decision, inode, U32, "inode"),
 	[DMM_A_DECISION_TCP_STATE] = F(decision, tcp_state, U8, "tcp-state"),
+	[DMM_A_DECISION_RTO] = F(decision, rto, U32, "rto"),
+	[DMM_A_DECISION_RTT] = F(decision, rtt, U32, "rtt"),
+	[DMM_A_DECISION_RTTVAR] = F(decision, rttvar, U32, "rttvar"),
+	[DMM_A_DECISION_MSS] = F(decision, mss, U32, "mss"),
+	[DMM_A_DECISION_CWND] = F(decision, cwnd, U32, "cwnd"),
+	[DMM_A_DECISION_SSTHRESH] = F(decision, ssthresh, U32, "ssthresh"),
+	[DMM_A_DECISION_UNACKED] = F(decision, unacked, U32, "unacked"),
+	[DMM_A_DECISION_RETRANS] = F(decision, retrans, U32, "retrans"),
+	[DMM_A_DECISION_RETRANS_TOTAL] = F(decision, retrans_total, U32, "retrans-total"),
+	[DMM_A_DECISION_BYTES_ACKED] = F(decision, bytes_acked, U64, "bytes-acked"),
+	[DMM_A_DECISION_BYTES_RECEIVED] = F(decision, bytes_received, U64, "bytes-received"),
 };
 TYPE(decision);
 

@@ -80,6 +80,9 @@ test_case "listeners are not among the connected" lacks LISTEN -n
 test_case "TCP alone" lacks udp -tanH
 test_case "IPv6 alone" equal "$(dmmss -6anH | wc -l)" 1
 test_case "processes" line "users:\(\(\"python3\",pid=$pid,fd=[0-9]+\)\)" -np
+test_case "what TCP knows of a connection" \
+	line '127.0.0.1:8080 .* rto:[0-9.]+ rtt:[0-9.e-]+/[0-9.e-]+ mss:[0-9]+ cwnd:[0-9]+ .*bytes_acked:[0-9]+' -ni
+test_case "in JSON, too" expect '"peer_port":8080,.*"rtt":[0-9]+,.*"cwnd":[0-9]+' dmmss -j
 test_case "names of services" line '127.0.0.1:http-alt'
 test_case "JSON" expect '"netid":"tcp","state":"ESTAB",.*"peer_port":8080,.*"stack":"kernel","rule":'"$id"',"prio":10,"reason":"fallback"' \
 	dmmss -j

@@ -110,6 +110,7 @@ both_stacks 20 >both.log 2>&1
 test_case "one listener has connections of both stacks" test $? = 0
 note "$(<both.log)"
 test_case "ss at the other end and dmmss here agree" same_view 80
+test_case "what lwIP knows of its connections" expect 'lwip@0 .* rto:[0-9.]+ .*mss:1[0-9]+ cwnd:[0-9]+ .*bytes_received:[0-9]+' dmmss -tni
 for name in a b c d; do
 	test_case "all of them go on ($name)" let_go $name
 done

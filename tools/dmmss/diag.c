@@ -31,6 +31,7 @@ static int take_socket(struct nl_msg *msg, void *arg)
 {
 	const struct nlmsghdr *nlh = nlmsg_hdr(msg);
 	const struct inet_diag_msg *m = nlmsg_data(nlh);
+	const struct nlattr *info;
 	struct dump *d = arg;
 	struct entry *s;
 
@@ -54,6 +55,9 @@ static int take_socket(struct nl_msg *msg, void *arg)
 	set_addr(&s->dst, m->idiag_family, m->id.idiag_dst);
 	s->sport = ntohs(m->id.idiag_sport);
 	s->dport = ntohs(m->id.idiag_dport);
+	info = nlmsg_find_attr((struct nlmsghdr *)nlh, sizeof(*m), INET_DIAG_INFO);
+	if (info)
+		info_read(&s->info, nla_data(info), nla_len(info));
 	return NL_OK;
 }
 
@@ -71,6 +75,7 @@ static int dump_sockets(struct nl_sock *sk, struct dump *d, int family, int type
 	struct inet_diag_req_v2 req = {
 		.sdiag_family = family,
 		.sdiag_protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP,
+		.idiag_ext = 1 << (INET_DIAG_INFO - 1),
 		.idiag_states = UINT32_MAX,
 	};
 	int err;

@@ -8,6 +8,12 @@
 #include <stdint.h>
 #include <dmm/dmm.h>
 
+/* Of a TCP connection; what is not known is 0. Times in microseconds, windows and what is under way in segments. */
+struct info {
+	uint32_t rto, rtt, rttvar, mss, cwnd, ssthresh, unacked, retrans, retrans_total;
+	uint64_t bytes_acked, bytes_received;
+};
+
 /**
  * struct entry - a socket that DMM holds or has decided on
  * @cookie:	its SO_COOKIE, by which all that is known of it is put together
@@ -19,6 +25,7 @@
  * @queue:	of the instance
  * @tx_used:	bytes in the ring to the stack; @tx_size: its size
  * @rx_used:	and from it; @rx_size
+ * @info:	of its connection
  * @time:	of the decision, ns since 1970; 0 if only its present state is known
  * @comm:	of the process that made the decision necessary
  */
@@ -47,6 +54,7 @@ struct entry {
 	uint32_t tx_size;
 	uint32_t rx_used;
 	uint32_t rx_size;
+	struct info info;
 	char stack[DMM_NAME_MAX];
 	char instance[DMM_NAME_MAX];
 	char comm[16];
@@ -71,6 +79,9 @@ int entries_read(struct entries *e, struct dmm_client *client);
 
 /* diag.c: complete live sockets from socket monitoring; an errno. */
 int diag_read(struct entries *e, int family, int type);
+
+/* info.c: from struct tcp_info, of which the kernel may have more, or less, than this program knows. */
+void info_read(struct info *info, const void *data, size_t len);
 
 /* process.c: which processes have a socket. */
 
@@ -100,6 +111,7 @@ struct options {
 	bool header;
 	bool processes;
 	bool rings;
+	bool info;
 };
 
 void print_table(const struct entries *e, const struct holders *h, const struct options *o);

@@ -145,6 +145,10 @@ static int take_held(void *arg, const struct dmm_object *obj)
 	s->rx_size = d->rx_size;
 	s->recv_q = d->rx_used;
 	s->send_q = d->tx_used;
+	s->info = (struct info){
+		d->rto, d->rtt, d->rttvar, d->mss, d->cwnd, d->ssthresh, d->unacked, d->retrans, d->retrans_total,
+		d->bytes_acked, d->bytes_received,
+	};
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct run {
 
 static void usage(FILE *f)
 {
-	fputs("usage: dmmss [-t] [-u] [-l | -a] [-r] [-4] [-6] [-m] [-p] [-n] [-H] [-j]\n"
+	fputs("usage: dmmss [-t] [-u] [-l | -a] [-r] [-4] [-6] [-i] [-m] [-p] [-n] [-H] [-j]\n"
 	      "             [-N NETNS]\n"
 	      "       dmmss -s [-t] [-u] [-4] [-6] [-j] [-N NETNS]\n"
 	      "       dmmss -V | -h\n"
@@ -43,6 +43,7 @@ static void usage(FILE *f)
 	      "  -r, --recent     decisions on sockets that are gone, too\n"
 	      "  -4, --ipv4       IPv4 sockets\n"
 	      "  -6, --ipv6       IPv6 sockets (both without -4 and -6)\n"
+	      "  -i, --info       what is known of TCP connections\n"
 	      "  -m, --memory     queue and rings of sockets on user stacks\n"
 	      "  -p, --processes  processes that have the socket\n"
 	      "  -n, --numeric    port numbers instead of names\n"
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
 	{ "recent", no_argument, NULL, 'r' },
 	{ "ipv4", no_argument, NULL, '4' },
 	{ "ipv6", no_argument, NULL, '6' },
+	{ "info", no_argument, NULL, 'i' },
 	{ "memory", no_argument, NULL, 'm' },
 	{ "processes", no_argument, NULL, 'p' },
 	{ "numeric", no_argument, NULL, 'n' },
@@ -97,6 +99,9 @@ static bool parse_option(struct run *r, int c)
 		break;
 	case '6':
 		r->inet6 = true;
+		break;
+	case 'i':
+		r->options.info = true;
 		break;
 	case 'm':
 		r->options.rings = true;
@@ -255,7 +260,7 @@ int main(int argc, char **argv)
 	struct run r = { .options.header = true };
 	int c, ret;
 
-	while ((c = getopt_long(argc, argv, "tular46mpnHjsN:Vh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "tular46impnHjsN:Vh", long_options, NULL)) != -1) {
 		if (c == 'V' || c == 'h') {
 			if (c == 'V')
 				printf("dmmss %s\n", DMM_VERSION);

@@ -13,12 +13,12 @@
 #include "dmmss.h"
 
 enum {
-	NETID, STATE, RECV_Q, SEND_Q, LOCAL, PEER, STACK, RULE, REASON, RINGS, USERS, COLUMNS
+	NETID, STATE, RECV_Q, SEND_Q, LOCAL, PEER, STACK, RULE, REASON, RINGS, INFO, USERS, COLUMNS
 };
 
 static const char *const titles[COLUMNS] = {
 	"Netid", "State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port",
-	"Stack", "Rule", "Reason", "Rings", "Process",
+	"Stack", "Rule", "Reason", "Rings", "Info", "Process",
 };
 
 /* As ss(8) calls them. */
@@ -133,6 +133,42 @@ static char *format_rings(const struct entry *s)
 			s->tx_used, s->tx_size) < 0 ? NULL : text;
 }
 
+/* Times in milliseconds, as ss(8) has them. */
+static char *format_info(const struct info *i)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	if (i->rto)
+		fprintf(f, "rto:%g ", i->rto / 1e3);
+	if (i->rtt)
+		fprintf(f, "rtt:%g/%g ", i->rtt / 1e3, i->rttvar / 1e3);
+	if (i->mss)
+		fprintf(f, "mss:%u ", i->mss);
+	if (i->cwnd)
+		fprintf(f, "cwnd:%u ", i->cwnd);
+	/* TCP's "none yet" is a large number. */
+	if (i->ssthresh && i->ssthresh < 0xffff)
+		fprintf(f, "ssthresh:%u ", i->ssthresh);
+	if (i->unacked)
+		fprintf(f, "unacked:%u ", i->unacked);
+	if (i->retrans || i->retrans_total)
+		fprintf(f, "retrans:%u/%u ", i->retrans, i->retrans_total);
+	if (i->bytes_acked)
+		fprintf(f, "bytes_acked:%llu ", (unsigned long long)i->bytes_acked);
+	if (i->bytes_received)
+		fprintf(f, "bytes_received:%llu ", (unsigned long long)i->bytes_received);
+	fclose(f);
+	if (size)
+		text[size - 1] = 0;
+	else
+		strcpy(text, "-");
+	return text;
+}
+
 static void format_row(char **row, const struct entry *s, const struct holders *h,
 		       const struct options *o)
 {
@@ -146,17 +182,18 @@ static void format_row(char **row, const struct entry *s, const struct holders *
 	row[RULE] = format_number(s->rule, s->rule);
 	row[REASON] = strdup(reason_name(s->reason));
 	row[RINGS] = format_rings(s);
+	row[INFO] = format_info(&s->info);
 	row[USERS] = format_holders(s, h);
 }
 
 static bool is_shown(int column, const struct options *o)
 {
-	return (column != RINGS || o->rings) && (column != USERS || o->processes);
+	return (column != RINGS || o->rings) && (column != INFO || o->info) && (column != USERS || o->processes);
 }
 
 static void print_row(char *const *row, const size_t *width, const struct options *o)
 {
-	int last = o->processes ? USERS : o->rings ? RINGS : REASON;
+	int last = o->processes ? USERS : o->info ? INFO : o->rings ? RINGS : REASON;
 
 	for (int c = 0; c < last; c++)
 		if (is_shown(c, o))
@@ -249,6 +286,28 @@ static void set_instance(json_t *json, const struct entry *s)
 	json_object_set_new(json, "tx_size", json_integer(s->tx_size));
 }
 
+/* What is not known is absent. */
+static void set_number(json_t *json, const char *key, uint64_t value)
+{
+	if (value)
+		json_object_set_new(json, key, json_integer(value));
+}
+
+static void set_info(json_t *json, const struct info *i)
+{
+	set_number(json, "rto", i->rto);
+	set_number(json, "rtt", i->rtt);
+	set_number(json, "rttvar", i->rttvar);
+	set_number(json, "mss", i->mss);
+	set_number(json, "cwnd", i->cwnd);
+	set_number(json, "ssthresh", i->ssthresh);
+	set_number(json, "unacked", i->unacked);
+	set_number(json, "retrans", i->retrans);
+	set_number(json, "retrans_total", i->retrans_total);
+	set_number(json, "bytes_acked", i->bytes_acked);
+	set_number(json, "bytes_received", i->bytes_received);
+}
+
 static json_t *json_of_entry(const struct entry *s, const struct holders *h)
 {
 	json_t *json = json_object();
@@ -270,6 +329,7 @@ static json_t *json_of_entry(const struct entry *s, const struct holders *h)
 	json_object_set_new(json, "uid", json_integer(s->uid));
 	json_object_set_new(json, "cookie", json_integer(s->cookie));
 	set_decision(json, s);
+	set_info(json, &s->info);
 	who = holders_find(h, s->inode, &nr);
 	if (nr)
 		json_object_set_new(json, "processes", json_of_holders(who, nr));

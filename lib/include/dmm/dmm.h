@@ -252,6 +252,17 @@ struct dmm_decision {
 	uint32_t rx_size;
 	uint32_t inode;
 	uint8_t tcp_state;
+	uint32_t rto;
+	uint32_t rtt;
+	uint32_t rttvar;
+	uint32_t mss;
+	uint32_t cwnd;
+	uint32_t ssthresh;
+	uint32_t unacked;
+	uint32_t retrans;
+	uint32_t retrans_total;
+	uint64_t bytes_acked;
+	uint64_t bytes_received;
 };
 
 /* Attributes DMM_A_STACK_*: an instance of a stack. */
