@@ -16,6 +16,7 @@ struct dmm_listener *dmm_listener_new(struct sock *sk, u32 backlog)
 		return NULL;
 	refcount_set(&l->ref, 1);
 	mutex_init(&l->sync);
+	mutex_init(&l->joining);
 	spin_lock_init(&l->lock);
 	l->sk = sk;
 	l->backlog = backlog;
@@ -107,6 +108,7 @@ static void enqueue(struct dmm_listener *l, struct dmm_conn *conn)
 {
 	lockdep_assert_held(&l->lock);
 	list_add_tail(&conn->link, &l->queue);
+	WRITE_ONCE(l->len, l->len + 1);
 	l->sk->sk_data_ready(l->sk);
 }
 
@@ -121,7 +123,6 @@ int dmm_listener_push(struct dmm_listener *l, struct dmm_conn *conn)
 		err = -EAGAIN;
 	} else {
 		dmm_queue_post(conn, BIT(DMM_EV_ACCEPT));
-		l->len++;
 		enqueue(l, conn);
 	}
 	spin_unlock(&l->lock);
@@ -152,7 +153,7 @@ static enum pairing pair_locked(struct dmm_listener *l, struct dmm_conn *conn,
 		result = WAITS;
 	} else {
 		join(conn, peer);
-		l->len++;
+		enqueue(l, peer);
 		atomic64_inc(&conn->inst->stats.accepts);
 		result = JOINED;
 	}
@@ -160,24 +161,9 @@ static enum pairing pair_locked(struct dmm_listener *l, struct dmm_conn *conn,
 	return result;
 }
 
-/* The other end has been told. */
-static void arrive(struct dmm_listener *l, struct dmm_conn *peer)
-{
-	bool closed;
-
-	spin_lock(&l->lock);
-	closed = !l->sk;
-	if (!closed)
-		enqueue(l, peer);
-	spin_unlock(&l->lock);
-	if (closed)
-		dmm_conn_close(peer, true);
-}
-
 /*
  * Join @conn, which is DMM_CONN_WAITING, if there is room; if not, it waits in
- * the listener's list, which takes the caller's reference.  As with TCP, who
- * connects is connected before the other can be accepted.
+ * the listener's list, which takes the caller's reference.
  */
 static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 {
@@ -185,6 +171,7 @@ static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 	enum pairing result = LOST;
 	int err = -ENOBUFS;
 
+	mutex_lock(&l->joining);
 	if (peer && !dmm_conn_publish(peer)) {
 		err = -ECONNREFUSED;
 		spin_lock(&l->lock);
@@ -197,8 +184,7 @@ static enum pairing try_pair(struct dmm_listener *l, struct dmm_conn *conn)
 		answer(conn, result == JOINED ? 0 : err);
 		dmm_conn_put(conn);
 	}
-	if (result == JOINED)
-		arrive(l, peer);
+	mutex_unlock(&l->joining);
 	return result;
 }
 
@@ -226,13 +212,15 @@ static struct dmm_conn *pop_first(struct dmm_listener *l)
 {
 	struct dmm_conn *conn;
 
+	mutex_lock(&l->joining);
 	spin_lock(&l->lock);
 	conn = list_first_entry_or_null(&l->queue, struct dmm_conn, link);
 	if (conn) {
 		list_del_init(&conn->link);
-		l->len--;
+		WRITE_ONCE(l->len, l->len - 1);
 	}
 	spin_unlock(&l->lock);
+	mutex_unlock(&l->joining);
 	return conn;
 }
 

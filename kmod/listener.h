@@ -24,11 +24,14 @@ struct sock;
  * @flow:	what decides which stacks may listen: as at listen()
  * @sync:	brings @conns in step; outside of @lock
  * @closed:	under @sync: no more; @conns is not to be walked any more
+ * @joining:	held while a pair is made: as with TCP, who is told that it is
+ *		connected is in @queue, and who is taken from there has been told;
+ *		outside of @lock
  * @lock:	guards what follows
  * @sk:		the socket, NULL when it is closed
  * @queue:	connections to accept, by dmm_conn::link
  * @waiting:	paired ones that wait for room in it
- * @len:	places in @queue that are taken: connections there, or on their way
+ * @len:	connections in @queue
  * @backlog:	how many may be there; one more, as with TCP
  * @conns:	one for each instance that listens, by dmm_conn::link; written
  *		under @sync as well
@@ -38,6 +41,7 @@ struct dmm_listener {
 	struct dmm_pinned_flow flow;
 	struct mutex sync;
 	bool closed;
+	struct mutex joining;
 	spinlock_t lock;
 	struct sock *sk;
 	struct list_head queue;
@@ -76,7 +80,7 @@ void dmm_listener_forget(struct dmm_listener *l, struct dmm_conn *conn);
 
 static inline bool dmm_listener_ready(const struct dmm_listener *l)
 {
-	return !list_empty(&l->queue);
+	return READ_ONCE(l->len);
 }
 
 #endif /* DMM_LISTENER_H */
