@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 900
+# timeout: 1800
 #
 # make install and make uninstall below a directory: everything a user needs is there, works there, and goes again.
 

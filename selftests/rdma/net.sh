@@ -60,6 +60,18 @@ rdma_net_down() {
 	ip link del v0
 }
 
+none_runs() {
+	[[ ! $(jobs -rp) ]]
+}
+
+# rdma_end_jobs: what the test has started, and what that has: servers end their children when they are asked to end.
+rdma_end_jobs() {
+	jobs -p | xargs -r kill
+	jobs -p | xargs -r kill -CONT
+	wait_for 10 none_runs || jobs -p | xargs -r kill -9
+	wait
+}
+
 # rdma_start INSTANCE NUMBER [OPTION]...: a daemon at the address of rxe NUMBER; its process is in rdma_pids[INSTANCE], what
 # it prints in INSTANCE.log.
 declare -A rdma_pids=()

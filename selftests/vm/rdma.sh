@@ -17,7 +17,7 @@ conformance=$(dirname "$(readlink -f "$0")")/../stack/conformance
 own_dir
 cleanup "dmmpolicy flush all"
 cleanup rdma_net_down
-cleanup "jobs -p | xargs -r kill -9; wait"
+cleanup rdma_end_jobs
 
 rdma_net_up >net.log 2>&1 || { not_ok "two devices"; note "$(<net.log)"; finish; }
 
