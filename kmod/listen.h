@@ -29,7 +29,7 @@ void dmm_listen_net_exit(struct net *net);
  * @sock:	the listener
  * @newsock:	gets the connection
  *
- * Never waits.  Return: 0, -EAGAIN: there is none, or an error.
+ * Never waits for one.  Return: 0, -EAGAIN: there is none, or an error.
  */
 int dmm_listen_accept(struct socket *sock, struct socket *newsock);
 

@@ -12,6 +12,7 @@
 
 #include <linux/dmm.h>
 
+#include "../common/daemon/config.h"
 #include "../common/daemon/daemon.h"
 
 struct daemon {
@@ -41,15 +42,6 @@ static void usage(FILE *f)
 	      "  -h, --help\n", f);
 }
 
-static bool parse_number(const char *text, unsigned long max, unsigned long *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	return end != text && !*end && *text != '-' && !errno && *value && *value <= max;
-}
-
 static int bad(const char *what, const char *value)
 {
 	fprintf(stderr, "dmm-loop: %s: %s\n", what, value);
@@ -72,12 +64,12 @@ static int parse_option(struct daemon *d, int c)
 		d->config.path = optarg;
 		break;
 	case 'a':
-		if (!parse_number(optarg, DMM_ARENA_MAX >> 20, &value))
+		if (daemon_number(optarg, 1, DMM_ARENA_MAX >> 20, &value))
 			return bad("not a number of MiB", optarg);
 		d->config.arena = (uint64_t)value << 20;
 		break;
 	case 'w':
-		if (!parse_number(optarg, 1000, &value))
+		if (daemon_number(optarg, 1, 1000, &value))
 			return bad("not a weight", optarg);
 		d->config.weight = value;
 		break;
