@@ -41,11 +41,13 @@ static bool several_processors(void)
 }
 
 /*
- * Nothing is there to do: look again for a while, if the last sleep was so short that looking would
- * have been better, else sleep until something comes.
+ * Nothing is there to do: let others have the processor once, since an application that was served just
+ * now may answer at once, and that is cheaper than a sleep and a wake-up.  Then look again for a while, if
+ * the last sleep was so short that looking would have been better, else sleep until something comes.
  */
 struct idleness {
-	int64_t since;		/* of the first turn without anything; 0: there was something */
+	bool yielded;		/* since there was something */
+	int64_t since;		/* of the first turn after that without anything; 0: there was something */
 	int64_t slept;		/* nanoseconds of the last sleep */
 };
 
@@ -53,6 +55,11 @@ static bool looks(struct idleness *idle)
 {
 	if (rd.spin < 0)
 		return true;
+	if (!idle->yielded) {
+		idle->yielded = true;
+		sched_yield();
+		return true;
+	}
 	if (!rd.spin || idle->slept > rd.spin)
 		return false;
 	idle->since = idle->since ? idle->since : rd.now;
@@ -112,11 +119,9 @@ static int run(void)
 		ret = dmm_stack_poll(rd.queue, 0);
 		if (ret < 0)
 			return ret;
-		ns = 0;
 		if (ret || rd.busy)
-			idle.since = 0;
-		else
-			ns = sleep_for(&idle);
+			idle = (struct idleness){ .slept = idle.slept };
+		ns = ret || rd.busy ? 0 : sleep_for(&idle);
 		if (!ns && ++turns % LOOK_AROUND)
 			continue;
 		ret = wait(&idle, ns);
