@@ -64,7 +64,7 @@ check: $B/.deps-check		## static checks, host tests, and all tests in the VM on 
 check-debug: $B/.deps-debug	## the same tests on a kernel with KASAN, lockdep and kmemleak
 	selftests/run --kernel debug
 
-bench: all $B/.deps-bench	## AF_DMM and user stacks against AF_INET, as tables in doc/performance.md (BENCH=sockets|lwip)
+bench: all $B/.deps-bench	## AF_DMM and user stacks against AF_INET, as tables in doc/performance.md (BENCH=sockets|lwip|rdma)
 	tools/bench/run $(BENCH)
 
 vm: user			## an interactive shell in the VM (KERNEL=6.1|6.12|debug)
