@@ -4,7 +4,7 @@
 # kernel: 6.1
 #
 # dmm-lwip on other carriers than a veth pair with ordinary frames: jumbo frames, a tap device, a pair of virtio cards on
-# PCI, one of which is the kernel's, and another dmm-lwip at the other end.
+# PCI, one of which is the kernel's, by each of the drivers that hand it over, and another dmm-lwip at the other end.
 
 # shellcheck source=selftests/lwip/common.sh
 . "$(dirname "$0")/../lwip/common.sh"
@@ -71,34 +71,57 @@ far_end dmmtap
 carries tap
 stop
 
-# cards: one for dmm-lwip, the other, whose name is printed, for the kernel at the other end. Cards are in the namespace
-# of the machine.
-cards() {
-	local pci=/sys/bus/pci/devices card
+pci=/sys/bus/pci/devices
 
-	modprobe virtio_net && modprobe uio_pci_generic || return
-	[[ -e $pci/0000:00:11.0/driver ]] || echo 0000:00:11.0 >/sys/bus/pci/drivers_probe
-	echo uio_pci_generic >$pci/0000:00:10.0/driver_override
-	echo 0000:00:10.0 >$pci/0000:00:10.0/driver/unbind
+# hand_over DRIVER: what has a card, for dmm-lwip to have it.
+hand_over() {
+	local device=$pci/0000:00:10.0
+
+	modprobe "$1" || return
+	[[ ! -e $device/driver ]] || echo 0000:00:10.0 >"$device/driver/unbind"
+	echo "$1" >"$device/driver_override"
 	echo 0000:00:10.0 >/sys/bus/pci/drivers_probe
-	mkdir -p /dev/hugepages
-	mount -t hugetlbfs none /dev/hugepages
-	echo 128 >/proc/sys/vm/nr_hugepages
+	[[ $(readlink "$device/driver") == */"$1" ]]
+}
+
+# kernel_card: the other card, whose name is printed, is for the kernel at the other end. Cards are in the namespace of the
+# machine.
+kernel_card() {
+	local card
+
+	modprobe virtio_net || return
+	[[ -e $pci/0000:00:11.0/driver ]] || echo 0000:00:11.0 >/sys/bus/pci/drivers_probe
 	card=$(echo $pci/0000:00:11.0/virtio*/net/*)
 	nsenter -t 1 -n ip link set "${card##*/}" netns "$other" && echo "${card##*/}"
 }
 
-if [[ -e /sys/bus/pci/devices/0000:00:11.0 ]]; then
-	card=$(cards) || note "$card"
+hugepages() {
+	mkdir -p /dev/hugepages
+	mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages
+	echo "$1" >/proc/sys/vm/nr_hugepages
+}
+
+if [[ -e $pci/0000:00:11.0 ]]; then
+	card=$(kernel_card) || note "$card"
 	far_end "$card"
-	lwip=(dmm-lwip --port dpdk:0000:00:10.0 --hugepages --memory 64 --address 10.77.0.2/24 --address fd77::2/64)
+	card=(dmm-lwip --port dpdk:0000:00:10.0 --address 10.77.0.2/24 --address fd77::2/64)
+
+	test_case "uio: a card" hand_over uio_pci_generic
+	hugepages 128
+	lwip=("${card[@]}" --hugepages --memory 64)
 	start >start.log || note "$(<start.log)"
-	carries virtio
+	carries uio
+	stop
+	hugepages 0
+
+	test_case "vfio: a card" hand_over vfio-pci
+	lwip=("${card[@]}")
+	start >start.log || note "$(<start.log)"
+	carries vfio
 	stop
 	# With nobody at the other end of the wire the kernel's card keeps what it shall send for ever. Resets are sent by a
 	# socket for each processor, which has no room for more then, wherever they go.
-	echo 0000:00:11.0 >/sys/bus/pci/devices/0000:00:11.0/driver/unbind
-	echo 0 >/proc/sys/vm/nr_hugepages
+	echo 0000:00:11.0 >$pci/0000:00:11.0/driver/unbind
 else
 	skip "a pair of virtio cards" "the machine has none (tools/vm/run --nics)"
 fi

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -54,11 +56,28 @@ static int affinity(char *text, size_t size)
 	return 0;
 }
 
+/* uio hands over a device without its IOMMU: what it reads and writes are physical addresses. */
+static bool is_uio(const char *devargs)
+{
+	int len = strcspn(devargs, ",");
+	char path[128], driver[128], *name;
+	ssize_t ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s%.*s/driver",
+		 strchr(devargs, ':') == strrchr(devargs, ':') ? "0000:" : "", len, devargs);
+	ret = readlink(path, driver, sizeof(driver) - 1);
+	if (ret <= 0)
+		return false;
+	driver[ret] = '\0';
+	name = strrchr(driver, '/');
+	return name && strstr(name, "uio");
+}
+
 /*
  * Without hugepages and without files in /var/run: memory is ordinary, and costs nothing before it
  * is used; no set-up, and any number of processes beside each other.
  */
-static int init(const struct dmm_eal_config *config)
+static int init(const struct dmm_eal_config *config, const char *devargs)
 {
 	char lcores[4096], memory[16], *argv[16] = { "dmm" };
 	int argc = 1, ret = affinity(lcores, sizeof(lcores));
@@ -71,6 +90,8 @@ static int init(const struct dmm_eal_config *config)
 	argv[argc++] = "--log-level=*:error";
 	if (config->hugepages) {
 		argv[argc++] = "--in-memory";
+		if (is_uio(devargs))
+			argv[argc++] = "--iova-mode=pa";
 	} else {
 		snprintf(memory, sizeof(memory), "%u", config->memory ?: 256);
 		argv[argc++] = "--no-huge";
@@ -120,7 +141,7 @@ int eal_start(const char *device, const struct dmm_eal_config *config, char **de
 		return -EINVAL;
 	if (started)
 		return 0;
-	ret = init(config);
+	ret = init(config, *devargs);
 	started = !ret;
 	if (ret)
 		free(*devargs);
