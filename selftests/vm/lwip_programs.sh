@@ -80,6 +80,10 @@ programs() {
 	test_case "$1: a server of iperf3" iperf "${far[@]}" iperf3 -c "$here" -p 5202
 	test_case "$1: redis-benchmark" benchmark "$there" dmmrun
 	test_case "$1: redis" benchmark "$here" "${far[@]}"
+	test_case "$1: datagrams" dmmrun --dgram talk ask udp "$there" 7001 4 10 1000
+	test_case "$1: datagrams in fragments" dmmrun --dgram talk ask udp "$there" 7001 2 5 4000
+	test_case "$1: datagrams to a server" "${far[@]}" talk ask udp "$here" 7002 4 10 1000
+	test_case "$1: in fragments to a server" "${far[@]}" talk ask udp "$here" 7002 2 5 4000
 }
 
 url_host() {
@@ -87,15 +91,17 @@ url_host() {
 }
 
 start >start.log || note "$(<start.log)"
-dmmpolicy rule add tcp stack lwip strict
+dmmpolicy rule add stack lwip strict
 test_case "servers on the kernel" start_nginx 8000 "${far[@]}"
 test_case "of Python" serve python-far.log ready "${far[@]}" "${exchange[@]}" serve 8002
 test_case "of iperf3" serve iperf-far.log listening "${far[@]}" iperf3 -s --forceflush
 test_case "of redis" start_redis "10.77.0.1 fd77::1" "${far[@]}"
+test_case "of datagrams" serve datagrams-far.log ready "${far[@]}" talk serve udp 7001
 test_case "servers on lwIP" start_nginx 8001 dmmrun
 test_case "of Python" serve python-near.log ready dmmrun "${exchange[@]}" serve 8003
 test_case "of iperf3" serve iperf-near.log listening dmmrun iperf3 -s -p 5202 --forceflush
 test_case "of redis" start_redis "10.77.0.2 fd77::2" dmmrun
+test_case "of datagrams" serve datagrams-near.log ready dmmrun --dgram talk serve udp 7002
 
 programs "good" 400000 10.77.0.1 10.77.0.2
 programs "good, IPv6" 400000 fd77::1 fd77::2
