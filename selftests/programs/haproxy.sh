@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.12
 #
 # haproxy: an HTTP proxy with health checks and a TCP proxy that splices, run in a chroot. A new process takes over the
 # listening sockets (SCM_RIGHTS) while clients keep asking: no request may fail.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.12
 #
 # Node: streams, HTTP with keep-alive, datagrams, listening sockets shared among processes.
 

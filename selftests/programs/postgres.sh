@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.12
 #
 # PostgreSQL: a process per connection (accepted sockets over fork), pgbench with lasting and with new connections, COPY of
 # a table in both directions, a notification, a query that is cancelled through a connection of its own.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # timeout: 600
+# kernel: 6.1
 #
 # Python's own tests of sockets: every one must come out under dmmrun as it does without, for UDP sockets too.
 
