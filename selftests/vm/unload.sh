@@ -19,6 +19,8 @@ cleanup modprobe dmm
 autoload=$(</proc/sys/kernel/modprobe)
 cleanup "echo '$autoload' >/proc/sys/kernel/modprobe"
 load() { /sbin/insmod "$module"; }
+# Sockets of processes that are gone may have their last reference dropped after a grace period of RCU.
+unload() { wait_for 10 rmmod dmm; }
 start_of_log
 
 # refused WAY FAMILY KIND: while the socket is there rmmod fails and does it no harm; then it succeeds.
@@ -27,7 +29,7 @@ refused() {
 	refuse 'in use|temporarily unavailable' rmmod dmm || return
 	alive || return
 	release
-	wait_for 10 rmmod dmm || return
+	unload || return
 	load
 }
 
@@ -40,12 +42,12 @@ survives() {
 			hold "$way" "$family" "$1" || return
 		done
 	done
-	wait_for 10 rmmod dmm || return
+	unload || return
 	alive || return
 	refuse 'not (supported|known)' hold dmm 4 undecided || return
 	load || return
 	alive || return
-	wait_for 10 rmmod dmm || return
+	unload || return
 	alive || return
 	load || return
 	release
@@ -58,7 +60,7 @@ rules_go() {
 	ip netns add "$ns" || return
 	dmmpolicy rule add prio 7 connect dport 7 reject &&
 		dmmpolicy -n "$ns" rule add prio 7 connect dport 7 reject &&
-		rmmod dmm && load && refuse_text 'prio 7' dmmpolicy rule show &&
+		unload && load && refuse_text 'prio 7' dmmpolicy rule show &&
 		refuse_text 'prio 7' dmmpolicy -n "$ns" rule show
 	local status=$?
 	ip netns del "$ns"
@@ -67,13 +69,13 @@ rules_go() {
 
 # A load that cannot succeed leaves nothing behind.
 bad_number() {
-	rmmod dmm || return
+	unload || return
 	refuse '' /sbin/insmod "$module" af=2 || return
 	refuse '' /sbin/insmod "$module" af=4000 || return
 	[[ ! -e /sys/module/dmm ]] || return
 	/sbin/insmod "$module" af=4 || return
 	hold dmm 4 undecided && alive && release
-	rmmod dmm && load
+	unload && load
 }
 
 rounds=$((100 / ${DMM_ROUNDS_DIV:-1}))
@@ -96,7 +98,7 @@ ways=(dmm)
 test_case "datagram sockets survive" survives datagram
 test_case "rules go with the module" rules_go
 test_case "address family that is taken, or none" bad_number
-rmmod dmm
+unload
 echo >/proc/sys/kernel/modprobe
 test_case "$rounds rounds under traffic" in_use_by_others
 echo "$autoload" >/proc/sys/kernel/modprobe
