@@ -8,6 +8,13 @@
 # rdma_rxe works in the initial namespace only, so both ends are in it, and rules send what goes from one to the other over
 # the wire instead of through the loopback. Needs the VM: it changes the machine's routing.
 
+# rdma_needs DAEMON: skip all where it, the devices, or the freedom to change routing are not there.
+rdma_needs() {
+	needs_stack "$1"
+	[[ -d /run/vm ]] || skip_all "changes the routing of the machine: only in the VM"
+	modinfo rdma_rxe >/dev/null 2>&1 || skip_all "the kernel has no rdma_rxe"
+}
+
 rdma_modules() {
 	modprobe rdma_rxe && modprobe rdma_ucm && modprobe ib_uverbs
 }
@@ -110,12 +117,10 @@ rdma_listens() {
 	dmmpolicy stack show | grep "^rdma@$1 " | grep -q " listeners $2 "
 }
 
-# rdma_net_restore: what the kernel forgets with a link that was down, and new devices.
-rdma_net_restore() {
+# rdma_link_up: with it what the kernel forgets when a link goes down.
+rdma_link_up() {
 	local i j mac
 
-	rdma link del rxe0
-	rdma link del rxe1
 	for i in 0 1; do
 		j=$((1 - i))
 		mac=$(<"/sys/class/net/v$j/address")
@@ -126,5 +131,11 @@ rdma_net_restore() {
 		ip route replace "10.78.0.$((j + 1))" dev "v$i" src "10.78.0.$((i + 1))" table $((100 + i))
 		ip -6 route replace "fd78::$((j + 1))" dev "v$i" src "fd78::$((i + 1))" table $((100 + i))
 	done
+}
+
+# rdma_renew: other devices on the same link.
+rdma_renew() {
+	rdma link del rxe0
+	rdma link del rxe1
 	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
 }

@@ -10,8 +10,7 @@
 # shellcheck source=selftests/rdma/net.sh
 . "$(dirname "$0")/../rdma/net.sh"
 
-needs_stack dmm-rsocket
-[[ -d /run/vm ]] || skip_all "changes the routing of the machine: only in the VM"
+rdma_needs dmm-rsocket
 
 preload=/usr/lib/x86_64-linux-gnu/rsocket/librspreload.so
 links=${DMM_BUILD:?}/bench/links

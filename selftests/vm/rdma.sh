@@ -10,8 +10,7 @@
 # shellcheck source=selftests/rdma/net.sh
 . "$(dirname "$0")/../rdma/net.sh"
 
-needs_stack dmm-rdma
-[[ -d /run/vm ]] || skip_all "changes the routing of the machine: only in the VM"
+rdma_needs dmm-rdma
 
 conformance=$(dirname "$(readlink -f "$0")")/../stack/conformance
 own_dir

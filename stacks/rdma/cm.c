@@ -82,6 +82,8 @@ static int start_connect(struct rd_conn *c)
 	bool bound;
 	int one = 1;
 
+	if (rd_reaper_is_stuck())
+		return -ENOBUFS;
 	if (rdma_create_id(rd.cm, &c->id, c, RDMA_PS_TCP))
 		return -errno;
 	rdma_set_option(c->id, RDMA_OPTION_ID, RDMA_OPTION_ID_REUSEADDR, &one, sizeof(one));
@@ -333,7 +335,7 @@ static void conn_event(struct rd_conn *c, const struct rdma_cm_event *e)
 	}
 }
 
-/* The id's context says what it is: nothing for those that hold our addresses, a listener, a connection. */
+/* The id's context says what it is: nothing, one that holds an address of ours or is over; a listener, a connection. */
 static void event(const struct rdma_cm_event *e)
 {
 	struct rd_sock *s = e->id->context;

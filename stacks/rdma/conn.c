@@ -19,7 +19,7 @@
 #include <sys/random.h>
 
 #define CHUNK_MAX	(128u << 10)	/* bytes of a message: the peer reads while the next is on its way */
-#define CONTROL_MAX	1000u		/* pings between two ticks: more is an attack */
+#define CONTROL_MAX	100u		/* pings between two ticks: more is an attack */
 #define RNR_TIMER	12		/* 640 microseconds */
 
 static SLIST_HEAD(, rd_conn) to_pump = SLIST_HEAD_INITIALIZER(to_pump);
@@ -118,6 +118,8 @@ int rd_conn_setup(struct rd_conn *c)
 
 	if (!d || d->nr_conns == d->max_conns)
 		return -ENOBUFS;
+	if (d->down)
+		return -ENETUNREACH;
 	ret = register_rings(c);
 	if (ret)
 		return ret;
@@ -491,7 +493,8 @@ void rd_conn_kill(struct rd_conn *c, int error, enum rd_cause cause)
 	c->error = error;
 	if (state >= RD_ACCEPTED)
 		rd.broken[cause] += cause != RD_CAUSE_NONE;
-	if (state >= RD_ACCEPTED && c->id)
+	c->mute = c->dev && (c->dev->down || cause == RD_CAUSE_LINK);
+	if (state >= RD_ACCEPTED && c->id && !c->mute)
 		rdma_disconnect(c->id);
 	show(c);
 	enlist(c, &rd.dead);
@@ -507,8 +510,10 @@ static void release_device(struct rd_conn *c)
 	if (c->pd)
 		ibv_dealloc_pd(c->pd);
 	c->pd = NULL;
-	if (c->id)
-		rdma_destroy_id(c->id);
+	if (c->id && c->mute)
+		rd_reaper_keep(d, c->id);
+	else if (c->id)
+		rd_reaper_take(c->id);
 	c->id = NULL;
 	if (!d)
 		return;

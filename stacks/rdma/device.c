@@ -226,7 +226,7 @@ static void happened(struct rd_device *d, const struct ibv_async_event *e)
 		return;
 	case IBV_EVENT_PORT_ACTIVE:
 		d->down = 0;
-		return;
+		return rd_reaper_port_up(d);
 	case IBV_EVENT_DEVICE_FATAL:
 	case IBV_EVENT_CQ_ERR:
 	case IBV_EVENT_SRQ_ERR:
@@ -260,9 +260,10 @@ int64_t rd_device_timer(struct rd_device *d)
 			return left;
 		if (d->nr_conns)
 			kill_all(d, RD_CAUSE_LINK);
-		d->down = 0;
+		return -1;
 	}
-	return d->outstanding ? LOOK_AGAIN : -1;
+	left = rd_reaper_timer(d);
+	return d->outstanding && (left < 0 || left > LOOK_AGAIN) ? LOOK_AGAIN : left;
 }
 
 /* Making. */
@@ -280,6 +281,7 @@ static int open_device(struct rd_device *d, struct ibv_context *verbs)
 	int ret;
 
 	*d = (struct rd_device){ .verbs = verbs };
+	STAILQ_INIT(&d->kept);
 	ret = -ibv_query_device(verbs, &attr);
 	return ret ? ret : make_queues(d, &attr) ?: watch(d);
 }

@@ -7,11 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <sys/prctl.h>
 #include <linux/dmm.h>
 
 #include "../common/daemon/daemon.h"
 
 #define LOOK_AROUND	32u	/* turns that are busy, between two looks at descriptors */
+#define SPIN_MIN	INT64_C(50000)
+#define SPIN_MAX	INT64_C(2000000)
 
 static const char usage[] =
 	"usage: dmm-rdma [OPTION]...\n"
@@ -25,7 +29,7 @@ static const char usage[] =
 	"  --sndbuf KIB          that a connection can have in transmission (128)\n"
 	"  --rcvbuf KIB          that can wait for an application to read (128)\n"
 	"  --weight N            share beside other instances, 1 to 1000 (100)\n"
-	"  --spin US|always      look for work before sleeping (50)\n"
+	"  --spin US|always      look for work before sleeping (20 times what a wake-up takes)\n"
 	"  --silence MS          of a peer, until its connections are reset (5000)\n"
 	"  --connect-timeout MS  until a peer that does not answer is given up (2000)\n"
 	"  --linger MS           for the peer's end, when the application is gone (60000)\n"
@@ -38,6 +42,38 @@ static bool several_processors(void)
 	cpu_set_t set;
 
 	return !sched_getaffinity(0, sizeof(set), &set) && CPU_COUNT(&set) > 1;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * By how much a timer is late, at best: a wake-up is cheap on the bare machine, and dear in a virtual one
+ * whose processor has to be woken up by its host.
+ */
+static int64_t wake_up_takes(void)
+{
+	int64_t best = SPIN_MAX, at;
+	struct timespec ts;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (int i = 0; i < 5; i++) {
+		at = rd_clock() + 100000;
+		ts = (struct timespec){ at / 1000000000, at % 1000000000 };
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		best = smaller(rd_clock() - at, best);
+	}
+	return best;
+}
+
+/* An answer takes some wake-ups at its other end: so long it is better to look than to sleep. */
+static int64_t spin(void)
+{
+	int64_t ns = 20 * wake_up_takes();
+
+	return ns < SPIN_MIN ? SPIN_MIN : smaller(ns, SPIN_MAX);
 }
 
 /*
@@ -53,17 +89,18 @@ struct idleness {
 
 static bool looks(struct idleness *idle)
 {
+	bool again = !idle->yielded;
+
 	if (rd.spin < 0)
 		return true;
-	if (!idle->yielded) {
-		idle->yielded = true;
-		sched_yield();
-		return true;
+	if (rd.spin && idle->slept <= rd.spin) {
+		idle->since = idle->since ? idle->since : rd.now;
+		again |= rd.now - idle->since < rd.spin;
 	}
-	if (!rd.spin || idle->slept > rd.spin)
-		return false;
-	idle->since = idle->since ? idle->since : rd.now;
-	return rd.now - idle->since < rd.spin;
+	if (again)
+		sched_yield();
+	idle->yielded = true;
+	return again;
 }
 
 static int64_t sleep_for(struct idleness *idle)
@@ -112,8 +149,8 @@ static int run(void)
 	int64_t ns;
 	int ret;
 
-	if (!several_processors() && rd.spin > 0)
-		rd.spin = 0;
+	if (rd.spin == RD_SPIN_AUTO)
+		rd.spin = several_processors() ? spin() : 0;
 	while (!stopped && !rd.gone) {
 		rd.now = rd_clock();
 		ret = dmm_stack_poll(rd.queue, 0);

@@ -10,10 +10,12 @@
  *	listen.c	listeners
  *	conn.c		a connection: bytes, credits, its end
  *	peer.c		are they still there?
+ *	reaper.c	ids of the connection manager that are over
  *	wait.c		until something is to be done
  *	wire.c		what goes over the wire
  *
- * One process is one instance and one thread, with the queue of the instance.
+ * One process is one instance, and one thread does all, with the queue of the instance; but what can get stuck in
+ * the kernel, the reaper does.
  */
 #ifndef DMM_RDMA_H
 #define DMM_RDMA_H
@@ -27,6 +29,7 @@
 #include "../common/daemon/config.h"
 #include "wire.h"
 
+#define RD_SPIN_AUTO		INT64_MIN
 #define RD_ADDRESSES_MAX	16u
 #define RD_DEVICES_MAX		8u
 
@@ -50,6 +53,9 @@ struct rd_address {
 struct rd_conn;
 LIST_HEAD(rd_conns, rd_conn);
 
+struct rd_dead_id;
+STAILQ_HEAD(rd_dead_ids, rd_dead_id);
+
 #define RD_BUCKETS	1024u
 
 /* What is to be done when a descriptor becomes readable. */
@@ -72,6 +78,8 @@ struct rd_device {
 	unsigned int urgent;		/* connections that wait for completions of those */
 	bool armed, armed_all;		/* the CQ tells: of what comes in, of all */
 	int64_t down;			/* since when its port is down; 0: it is up */
+	struct rd_dead_ids kept;	/* by the reaper, while the port is down */
+	int64_t keep_until;		/* when it is up */
 	struct rd_watch completions, async;
 	struct rd_conns by_qpn[RD_BUCKETS];
 };
@@ -138,6 +146,7 @@ struct rd_conn {
 	bool shut, fin_sent, fin_acked;	/* we send no more */
 	bool fin_received;		/* the peer sends no more */
 	bool closing;			/* the application is gone */
+	bool mute;			/* RD_DEAD by the link: no goodbye to the peer before that is up */
 	int error;			/* of RD_DEAD, negative; 0: all was delivered */
 	unsigned int control;		/* pings and pongs since the last tick */
 	int64_t deadline;		/* of RD_BACKOFF ... RD_ACCEPTED; of one whose application is gone */
@@ -156,7 +165,7 @@ struct rd {
 	unsigned int nr_addresses;
 	struct rd_device devices[RD_DEVICES_MAX];
 	unsigned int conns;		/* per device, at most */
-	int64_t spin;			/* nanoseconds; negative: always */
+	int64_t spin;			/* nanoseconds; negative: always; RD_SPIN_AUTO: it is measured */
 	int64_t silence, connect_timeout, linger;	/* nanoseconds */
 	int64_t now;			/* of this turn */
 	bool busy;			/* there was something to do in the last turn */
@@ -230,6 +239,14 @@ void rd_peer_remove(struct rd_conn *c);
 void rd_peer_heard(struct rd_conn *c);
 bool rd_peer_silent(const struct rd_conn *c);
 int64_t rd_peers_timer(void);
+
+/* reaper.c */
+int rd_reaper_init(void);
+void rd_reaper_take(struct rdma_cm_id *id);	/* destroys it soon */
+void rd_reaper_keep(struct rd_device *d, struct rdma_cm_id *id);	/* until its port is up */
+void rd_reaper_port_up(struct rd_device *d);	/* a while longer */
+int64_t rd_reaper_timer(struct rd_device *d);	/* for when the port is up; nanoseconds, negative: nothing is kept */
+bool rd_reaper_is_stuck(void);			/* with as many as there can be connections */
 
 /* config.c */
 extern const struct daemon_key rd_keys[];

@@ -11,7 +11,7 @@
 
 struct rd rd = {
 	.conns = 1000,
-	.spin = 50000,
+	.spin = RD_SPIN_AUTO,
 	.silence = INT64_C(5000000000),
 	.connect_timeout = INT64_C(2000000000),
 	.linger = INT64_C(60000000000),
@@ -288,7 +288,7 @@ int rd_start(void)
 		return -errno;
 	if (fcntl(rd.cm->fd, F_SETFL, fcntl(rd.cm->fd, F_GETFL) | O_NONBLOCK))
 		return -errno;
-	ret = rd_wait_init() ?: rd_watch(rd.cm->fd, &cm);
+	ret = rd_wait_init() ?: rd_watch(rd.cm->fd, &cm) ?: rd_reaper_init();
 	if (!ret)
 		ret = start_addresses();
 	if (!ret)
