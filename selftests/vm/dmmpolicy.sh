@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# timeout: 180
+# timeout: 300
+# kernel: 6.12
 #
 # dmmpolicy against the kernel's table: files, transactions, replacement, what it shows and how it fails.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# kernel: 6.1
 #
 # dmmpolicy from end to end, in a network namespace of its own.
 
