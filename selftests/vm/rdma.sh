@@ -3,7 +3,7 @@
 # timeout: 900
 #
 # dmm-rdma on two devices in software, each with a daemon: conformance, transfers, and unmodified programs whose
-# connections go from one daemon to the other. Costs two minutes.
+# connections go from one daemon to the other. Costs two minutes. DMM_BYTES and DMM_CONNECTIONS make it transfer and hold more.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -38,8 +38,9 @@ rdma_start b 1 || note "$(<b.log)"
 dmmpolicy rule add prio 1 connect tcp stack rdma@a strict
 dmmpolicy rule add prio 2 listen tcp stack rdma@b strict
 
-test_case "transfers and 100 connections" \
-	"${DMM_BUILD:?}/selftests/vm/stack_transfer" -n rdma -a 10.78.0.2 -b $((4 << 20)) -c 100
+test_case "transfers and many connections" \
+	"${DMM_BUILD:?}/selftests/vm/stack_transfer" -n rdma -a 10.78.0.2 -b "${DMM_BYTES:-$((4 << 20))}" \
+	-c "${DMM_CONNECTIONS:-100}"
 
 head -c 3000000 /dev/urandom >data
 cat >nginx.conf <<END
