@@ -510,10 +510,8 @@ static void release_device(struct rd_conn *c)
 	if (c->pd)
 		ibv_dealloc_pd(c->pd);
 	c->pd = NULL;
-	if (c->id && c->mute)
-		rd_reaper_keep(d, c->id);
-	else if (c->id)
-		rd_reaper_take(c->id);
+	if (c->id)
+		rd_reaper_take(c->id, c->mute ? d : NULL);
 	c->id = NULL;
 	if (!d)
 		return;

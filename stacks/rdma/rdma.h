@@ -242,9 +242,8 @@ int64_t rd_peers_timer(void);
 
 /* reaper.c */
 int rd_reaper_init(void);
-void rd_reaper_take(struct rdma_cm_id *id);	/* destroys it soon */
-void rd_reaper_keep(struct rd_device *d, struct rdma_cm_id *id);	/* until its port is up */
-void rd_reaper_port_up(struct rd_device *d);	/* a while longer */
+void rd_reaper_take(struct rdma_cm_id *id, struct rd_device *d);	/* destroys it; not before the port of @d is up */
+void rd_reaper_port_up(struct rd_device *d);	/* what is kept is kept a while longer */
 int64_t rd_reaper_timer(struct rd_device *d);	/* for when the port is up; nanoseconds, negative: nothing is kept */
 bool rd_reaper_is_stuck(void);			/* with as many as there can be connections */
 

@@ -75,18 +75,6 @@ int rd_reaper_init(void)
 	return ret ? -ret : pthread_detach(thread);
 }
 
-static struct rd_dead_id *dead(struct rdma_cm_id *id)
-{
-	struct rd_dead_id *d = malloc(sizeof(*d));
-
-	if (!d)
-		return NULL;
-	/* Events that it still has are nobody's. */
-	id->context = NULL;
-	d->id = id;
-	return d;
-}
-
 static void destroy(struct rd_dead_id *d)
 {
 	pthread_mutex_lock(&lock);
@@ -96,31 +84,26 @@ static void destroy(struct rd_dead_id *d)
 	pthread_mutex_unlock(&lock);
 }
 
-void rd_reaper_take(struct rdma_cm_id *id)
+void rd_reaper_port_up(struct rd_device *dev)
 {
-	struct rd_dead_id *d = dead(id);
-
-	if (d)
-		destroy(d);
-	else
-		rdma_destroy_id(id);
+	dev->keep_until = rd.now + KEEP;
 }
 
-void rd_reaper_keep(struct rd_device *dev, struct rdma_cm_id *id)
+void rd_reaper_take(struct rdma_cm_id *id, struct rd_device *dev)
 {
-	struct rd_dead_id *d = dead(id);
+	struct rd_dead_id *d = malloc(sizeof(*d));
 
 	if (!d) {
 		rdma_destroy_id(id);
 		return;
 	}
+	/* Events that it still has are nobody's. */
+	id->context = NULL;
+	d->id = id;
+	if (!dev)
+		return destroy(d);
 	STAILQ_INSERT_TAIL(&dev->kept, d, link);
-	dev->keep_until = rd.now + KEEP;
-}
-
-void rd_reaper_port_up(struct rd_device *dev)
-{
-	dev->keep_until = rd.now + KEEP;
+	rd_reaper_port_up(dev);
 }
 
 int64_t rd_reaper_timer(struct rd_device *dev)
