@@ -64,13 +64,14 @@ static int64_t sooner(int64_t a, int64_t b)
  */
 static int64_t idle(struct dmm_queue *q, bool *yielded)
 {
-	int64_t ns = lw_timers();
+	int64_t ns;
 
 	if (!*yielded) {
 		*yielded = true;
 		sched_yield();
 		return 0;
 	}
+	ns = lw_timers();
 	for (unsigned int i = 0; i < lw.nr_ifaces; i++)
 		ns = sooner(ns, dmm_eal_idle(lw.ifaces[i].port));
 	return ns && dmm_stack_arm(q) ? 0 : ns;
