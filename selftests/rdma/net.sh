@@ -19,31 +19,45 @@ rdma_modules() {
 	modprobe rdma_rxe && modprobe rdma_ucm && modprobe ib_uverbs
 }
 
-rdma_net_up() {
-	local i j v mac
+# rdma_link_up: with it what the kernel forgets when a link goes down.
+rdma_link_up() {
+	local i j mac
 
-	rdma_modules || return
-	ip link add v0 type veth peer name v1 || return
-	for i in 0 1; do
-		j=$((1 - i))
-		sysctl -q "net.ipv4.conf.v$i.rp_filter=0" "net.ipv4.conf.v$i.accept_local=1" \
-			"net.ipv6.conf.v$i.accept_dad=0"
-		ip link set "v$i" mtu 4200 up
-		ip addr add "10.78.0.$((i + 1))/24" dev "v$i"
-		ip addr add "fd78::$((i + 1))/64" dev "v$i" nodad
-		for v in 4 6; do
-			ip -$v rule add pref $((10 + i)) iif "v$i" lookup local
-		done
-		ip route add "10.78.0.$((j + 1))" dev "v$i" src "10.78.0.$((i + 1))" table $((100 + i))
-		ip -6 route add "fd78::$((j + 1))" dev "v$i" src "fd78::$((i + 1))" table $((100 + i))
-	done
-	sysctl -q net.ipv4.conf.all.rp_filter=0
 	for i in 0 1; do
 		j=$((1 - i))
 		# Nobody learns the other's from packets that come from an address of this machine.
 		mac=$(<"/sys/class/net/v$j/address")
-		ip neigh add "10.78.0.$((j + 1))" lladdr "$mac" dev "v$i"
-		ip -6 neigh add "fd78::$((j + 1))" lladdr "$mac" dev "v$i"
+		ip link set "v$i" up
+		ip addr replace "fd78::$((i + 1))/64" dev "v$i" nodad
+		ip neigh replace "10.78.0.$((j + 1))" lladdr "$mac" dev "v$i"
+		ip -6 neigh replace "fd78::$((j + 1))" lladdr "$mac" dev "v$i"
+		ip route replace "10.78.0.$((j + 1))" dev "v$i" src "10.78.0.$((i + 1))" table $((100 + i))
+		ip -6 route replace "fd78::$((j + 1))" dev "v$i" src "fd78::$((i + 1))" table $((100 + i))
+	done
+}
+
+rdma_devices_up() {
+	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
+}
+
+rdma_net_up() {
+	local i j v
+
+	rdma_modules || return
+	ip link add v0 type veth peer name v1 || return
+	for i in 0 1; do
+		sysctl -q "net.ipv4.conf.v$i.rp_filter=0" "net.ipv4.conf.v$i.accept_local=1" \
+			"net.ipv6.conf.v$i.accept_dad=0"
+		ip link set "v$i" mtu 4200
+		ip addr add "10.78.0.$((i + 1))/24" dev "v$i"
+		for v in 4 6; do
+			ip -$v rule add pref $((10 + i)) iif "v$i" lookup local
+		done
+	done
+	sysctl -q net.ipv4.conf.all.rp_filter=0
+	rdma_link_up
+	for i in 0 1; do
+		j=$((1 - i))
 		ip rule add pref $((20 + i)) from "10.78.0.$((i + 1))" to "10.78.0.$((j + 1))" lookup $((100 + i))
 		ip -6 rule add pref $((20 + i)) from "fd78::$((i + 1))" to "fd78::$((j + 1))" lookup $((100 + i))
 	done
@@ -51,7 +65,7 @@ rdma_net_up() {
 		ip -$v rule add pref 1000 lookup local
 		ip -$v rule del pref 0
 	done
-	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
+	rdma_devices_up
 }
 
 # Whoever uses the devices has ended by then: rdma_rxe waits for them, some of whom would wait for it.
@@ -117,25 +131,9 @@ rdma_listens() {
 	dmmpolicy stack show | grep "^rdma@$1 " | grep -q " listeners $2 "
 }
 
-# rdma_link_up: with it what the kernel forgets when a link goes down.
-rdma_link_up() {
-	local i j mac
-
-	for i in 0 1; do
-		j=$((1 - i))
-		mac=$(<"/sys/class/net/v$j/address")
-		ip link set "v$i" up
-		ip addr replace "fd78::$((i + 1))/64" dev "v$i" nodad
-		ip neigh replace "10.78.0.$((j + 1))" lladdr "$mac" dev "v$i"
-		ip -6 neigh replace "fd78::$((j + 1))" lladdr "$mac" dev "v$i"
-		ip route replace "10.78.0.$((j + 1))" dev "v$i" src "10.78.0.$((i + 1))" table $((100 + i))
-		ip -6 route replace "fd78::$((j + 1))" dev "v$i" src "fd78::$((i + 1))" table $((100 + i))
-	done
-}
-
 # rdma_renew: other devices on the same link.
 rdma_renew() {
 	rdma link del rxe0
 	rdma link del rxe1
-	rdma link add rxe0 type rxe netdev v0 && rdma link add rxe1 type rxe netdev v1
+	rdma_devices_up
 }

@@ -426,19 +426,26 @@ static void deliver(struct dmm_call *call)
 	free(m);
 }
 
+/* To the receiver's thread; false: nobody knows him. */
+static bool pass_on(struct letter *m)
+{
+	struct place *to;
+
+	pthread_mutex_lock(&lock);
+	to = find(SOCK_DGRAM, m->netns, m->d.local, m->port);
+	if (to)
+		dmm_queue_call(dmm_conn_queue(to->conn), &m->call);
+	pthread_mutex_unlock(&lock);
+	return to;
+}
+
 /* All queues have told what they had: who is not known now is not there. */
 static void look_again(struct dmm_call *call)
 {
 	struct letter *m = container_of(call, struct letter, call);
-	struct place *to;
 
 	call->fn = deliver;
-	pthread_mutex_lock(&lock);
-	to = find(SOCK_DGRAM, m->netns, m->d.local, m->port);
-	if (to)
-		dmm_queue_call(dmm_conn_queue(to->conn), call);
-	pthread_mutex_unlock(&lock);
-	if (!to)
+	if (!pass_on(m))
 		free(m);
 }
 
@@ -468,19 +475,13 @@ static void send_datagrams(struct place *from)
 	struct dmm_datagram d;
 	struct iovec iov[2];
 	struct letter *m;
-	struct place *to;
 
 	/* What is in the ring stays there for a successor, what is on its way would not. */
 	if (load(&draining))
 		return;
 	for (; dmm_conn_tx_datagram(from->conn, &d, iov); dmm_conn_tx_datagram_done(from->conn)) {
 		m = letter_of(from, &d, iov);
-		pthread_mutex_lock(&lock);
-		to = find(SOCK_DGRAM, from->at.netns, d.addr, d.port);
-		if (to)
-			dmm_queue_call(dmm_conn_queue(to->conn), &m->call);
-		pthread_mutex_unlock(&lock);
-		if (to)
+		if (pass_on(m))
 			continue;
 		/* A successor may have been told of the sender first. */
 		m->call.fn = look_again;
