@@ -95,7 +95,8 @@ static int enter_table(struct dmm_conn *conn)
 	conn->id = (u64)nr << 32 | index;
 	dmm_conn_get(conn);
 	rcu_assign_pointer(inst->conns[index], conn);
-	atomic_inc(conn->kind == DMM_CONN_LISTENER ? &inst->nr_listeners : &inst->nr_live);
+	if (conn->kind != DMM_CONN_LISTENER)
+		atomic_inc(&inst->nr_live);
 	/* Either the dying instance sees it in the table, or we see that it dies. */
 	smp_mb();
 	return READ_ONCE(inst->dead) || READ_ONCE(inst->broken) ? -ESHUTDOWN : 0;
@@ -110,7 +111,12 @@ void dmm_conn_leave(struct dmm_conn *conn)
 	conn->state = DMM_CONN_GONE;
 	rcu_assign_pointer(inst->conns[index], NULL);
 	ida_free(&inst->indices, index);
-	atomic_dec(conn->kind == DMM_CONN_LISTENER ? &inst->nr_listeners : &inst->nr_live);
+	if (conn->kind != DMM_CONN_LISTENER)
+		atomic_dec(&inst->nr_live);
+	else if (conn->opened)
+		atomic_dec(&inst->nr_listeners);
+	else if (conn->listener)
+		dmm_listener_answered(conn->listener);
 	dmm_queue_drop(conn);
 	/* The caller has a reference of its own. */
 	dmm_conn_put(conn);

@@ -101,6 +101,8 @@ static bool ev_listening(struct dmm_conn *conn, const struct dmm_event *ev,
 {
 	conn->state = DMM_CONN_OPEN;
 	conn->opened = true;
+	atomic_inc(&conn->inst->nr_listeners);
+	dmm_listener_answered(conn->listener);
 	return true;
 }
 

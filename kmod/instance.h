@@ -150,7 +150,7 @@ struct dmm_instance_stats {
  * @indices:	of @conns
  * @last_conn:	counts connections, for the upper half of their names
  * @nr_live:	connections that it has now
- * @nr_listeners: listeners that it has now
+ * @nr_listeners: those at which it has said that it listens
  * @services:	namespaces that it serves, under the registry mutex
  * @next_service: number of the next
  * @addr_lock:	guards @addrs, @nr_addrs

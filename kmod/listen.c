@@ -245,6 +245,7 @@ int dmm_listen_start(struct socket *sock, int backlog)
 		}
 		if (!sync(l))
 			sync_later(dmm_net(sock_net(sk)));
+		dmm_listener_wait(l);
 	}
 	dmm_listener_put(l);
 	return 0;

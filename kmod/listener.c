@@ -2,11 +2,14 @@
 #include "listener.h"
 
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <net/sock.h>
 
 #include "conn.h"
 #include "connect.h"
 #include "instance.h"
+
+#define ANSWER_TIMEOUT	(HZ / 4)
 
 struct dmm_listener *dmm_listener_new(struct sock *sk, u32 backlog)
 {
@@ -30,6 +33,30 @@ void dmm_listener_put(struct dmm_listener *l)
 {
 	if (refcount_dec_and_test(&l->ref))
 		kfree(l);
+}
+
+static bool answered(struct dmm_listener *l)
+{
+	struct dmm_conn *conn;
+	bool all = true;
+
+	spin_lock(&l->lock);
+	list_for_each_entry(conn, &l->conns, link)
+		all &= READ_ONCE(conn->state) != DMM_CONN_OPENING;
+	spin_unlock(&l->lock);
+	return all;
+}
+
+void dmm_listener_wait(struct dmm_listener *l)
+{
+	wait_var_event_timeout(l, answered(l), ANSWER_TIMEOUT);
+}
+
+void dmm_listener_answered(struct dmm_listener *l)
+{
+	/* The state, before wake_up_var() looks whether somebody waits. */
+	smp_mb();
+	wake_up_var(l);
 }
 
 /* The accepting end of a pair. */

@@ -59,6 +59,14 @@ static inline struct dmm_listener *dmm_listener_get(struct dmm_listener *l)
 	return l;
 }
 
+/*
+ * Wait until all stacks that were asked to listen have answered, but not long for one that
+ * does not: who hears from the application that it serves may connect at once.
+ */
+void dmm_listener_wait(struct dmm_listener *l);
+/* One has answered; under the lock of its connection. */
+void dmm_listener_answered(struct dmm_listener *l);
+
 /* The socket is closed: all that waits is refused or reset. */
 void dmm_listener_close(struct dmm_listener *l);
 /* The first connection to accept, or NULL.  The caller gets its reference. */

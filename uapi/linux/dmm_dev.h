@@ -502,7 +502,9 @@ struct dmm_event {
  *
  * CONNECT	Connect to open.remote.  Answer CONNECTED or ERROR.
  * LISTEN	Listen at open.local; value is the backlog.  Answer LISTENING or
- *		ERROR.  Once more for the same listener: the backlog changed.
+ *		ERROR, for which the application's listen() waits at most a
+ *		quarter of a second.  Once more for the same listener: the
+ *		backlog changed.
  * BIND		A datagram socket at open.local.  Answer CONNECTED, with the
  *		local address, or ERROR.
  * ACCEPT	An INCOMING connection has become conn.
