@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <linux/uio.h>
+#include <net/busy_poll.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -165,6 +166,22 @@ static bool ended(const struct sock *sk, const struct dmm_conn *conn)
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
 }
 
+/*
+ * SO_BUSY_POLL, net.core.busy_read: look at the ring for a while before sleeping, as
+ * tcp_recvmsg() looks at the device's.  Nobody has to be woken up meanwhile: what the stack,
+ * or the other socket of a pair, writes takes no system call to be seen.
+ */
+static void busy_poll(struct sock *sk, const struct dmm_conn *conn)
+{
+	unsigned long start = busy_loop_current_time();
+
+	while (!dmm_bytes_peek_used(conn->rx) && !ended(sk, conn) &&
+	       !signal_pending(current) && !sk_busy_loop_timeout(sk, start)) {
+		cond_resched();
+		cpu_relax();
+	}
+}
+
 static void wait_data(struct sock *sk, struct dmm_conn *conn, u32 seen, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -280,6 +297,8 @@ int dmm_user_recvmsg(struct socket *sock, struct dmm_conn *conn, struct msghdr *
 	/* SIGIO is for what comes after this look. */
 	if (sock_flag(sk, SOCK_FASYNC))
 		dmm_conn_want_data(conn);
+	if (sk_can_busy_loop(sk) && !(flags & MSG_DONTWAIT))
+		busy_poll(sk, conn);
 	if (peerless(conn))
 		return dmm_dgram_recvmsg(sock, conn, msg, size, flags);
 	if (flags & MSG_OOB)

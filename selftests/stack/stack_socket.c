@@ -2,7 +2,7 @@
 /*
  * stack_socket: what a stack is told of its sockets, and they of it, where the kernel's own TCP would say it at once:
  * options that are set without a call to the socket's operations, the outcome of a connect() that was broken before it was
- * told, a listener that found no memory.
+ * told, a listener that found no memory, that it wants to be polled for.
  */
 #include "kselftest.h"
 #include "raw.h"
@@ -15,13 +15,19 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARENA	(256u << 10)
 #define PORT	7300
+#define BUSY_POLL	10	/* seconds: it does not end by itself */
 
 static bool begin(struct raw *r)
 {
@@ -147,6 +153,42 @@ static bool test_listener(void)
 	while (--nr > 0)
 		close(fds[nr]);
 	return finish(&r, l) && ok;
+}
+
+/* Does a process that listens go on only when the stack has answered? */
+static bool waits_for_answer(struct raw *r)
+{
+	struct dmm_event ev;
+	int done[2], l;
+	bool ok = !pipe(done);
+	pid_t pid = fork();
+
+	if (!pid) {
+		l = raw_socket(SOCK_STREAM, 300);
+		_exit(raw_bind(l, PORT + 6) || listen(l, 5) || write(done[1], "x", 1) != 1);
+	}
+	close(done[1]);
+	ok = ok && raw_expect(r, DMM_EV_LISTEN, &ev) && !poll(&(struct pollfd){ done[0], POLLIN, 0 }, 1, 20) &&
+	     !raw_answer(r, &ev) && read(done[0], &(char){ 0 }, 1) == 1;
+	close(done[0]);
+	waitpid(pid, NULL, 0);
+	raw_expect(r, DMM_EV_CLOSE, &ev);
+	raw_tell(r, &(struct dmm_event){ .type = DMM_EV_CLOSED, .conn = ev.conn });
+	return ok;
+}
+
+/* It waits a quarter of a second for one that does not answer, and a machine may be busy for so long. */
+static bool test_listen(void)
+{
+	bool waited = false, mute;
+	struct raw r;
+	bool ok = begin(&r);
+	int l = raw_socket(SOCK_STREAM, 300);
+
+	for (int i = 0; ok && !waited && i < 5; i++)
+		waited = waits_for_answer(&r);
+	mute = !raw_bind(l, PORT + 7) && !listen(l, 5);
+	return finish(&r, l) && ok && waited && mute;
 }
 
 /* What a stack cannot do, and an application must not lose: it stays with the kernel, or fails where a rule is strict. */
@@ -292,13 +334,85 @@ static bool test_uring(void)
 	return finish(&r, l) && ok;
 }
 
+static bool echo(int fd, int times)
+{
+	char c;
+
+	while (times--)
+		if (recv(fd, &c, 1, 0) != 1 || send(fd, &c, 1, 0) != 1)
+			return false;
+	return true;
+}
+
+static void ring(int sig)
+{
+	(void)sig;
+}
+
+/* A signal ends a wait for what does not come, although it is none that sleeps. */
+static bool interrupted(int fd)
+{
+	struct sigaction act = { .sa_handler = ring };
+	const struct itimerval soon = { .it_value.tv_usec = 100000 };
+	time_t start = time(NULL);
+	char c;
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	return recv(fd, &c, 1, 0) == -1 && errno == EINTR && time(NULL) - start < BUSY_POLL / 2;
+}
+
+/* Both ends of a pair look for what comes, so that neither sleeps, and no process is woken up. */
+static bool poll_busily(int s, int c)
+{
+	struct rusage before, after;
+	int us = BUSY_POLL * 1000000;
+	bool ok;
+	pid_t pid;
+
+	ok = !setsockopt(c, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) &&
+	     !setsockopt(s, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us));
+	pid = fork();
+	if (!pid)
+		_exit(!echo(s, 201));
+	ok = ok && send(c, "x", 1, 0) == 1 && recv(c, &(char){ 0 }, 1, 0) == 1;
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; ok && i < 200; i++)
+		ok = send(c, "x", 1, 0) == 1 && recv(c, &(char){ 0 }, 1, 0) == 1;
+	getrusage(RUSAGE_SELF, &after);
+	waitpid(pid, &us, 0);
+	if (after.ru_nvcsw - before.ru_nvcsw > 20)
+		ksft_note("slept %ld times", after.ru_nvcsw - before.ru_nvcsw);
+	return ok && !us && after.ru_nvcsw - before.ru_nvcsw <= 20 && interrupted(c);
+}
+
+static bool test_busy_poll(void)
+{
+	pid_t loop = raw_start("dmm-loop", "loop");
+	int l = raw_socket(SOCK_STREAM, 5000), c = raw_socket(SOCK_STREAM, 20000), s = -1;
+	bool ok;
+
+	raw_run("dmmpolicy flush all && dmmpolicy rule add prio 5 stack loop strict");
+	ok = raw_wait("dmmpolicy stack show loop") && !raw_bind(l, PORT + 5) && !listen(l, 5) && !raw_connect(c, PORT + 5);
+	if (ok)
+		s = accept(l, NULL, NULL);
+	ok = ok && s >= 0 && poll_busily(s, c);
+	close(s);
+	close(c);
+	close(l);
+	raw_stop(loop);
+	return ok;
+}
+
 static const struct raw_test tests[] = {
 	{ "options that the next call tells", test_options },
 	{ "the same of datagrams", test_options_dgram },
 	{ "a connect that is broken before it is told", test_reset },
 	{ "a listener that finds no memory", test_listener },
+	{ "listen() waits for the answer", test_listen },
 	{ "what only the kernel's stack can do", test_kernel_only },
 	{ "io_uring connects, and the kernel's TCP wins the race", test_uring },
+	{ "SO_BUSY_POLL", test_busy_poll },
 };
 
 int main(void)
