@@ -11,6 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/splice.h>
 #include <linux/tcp.h>
+#include <linux/ipv6.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 
@@ -129,6 +130,43 @@ static inline void dmm_set_freebind(struct sock *sk, bool on)
 	inet_assign_bit(FREEBIND, sk, on);
 #else
 	inet_sk(sk)->freebind = on;
+#endif
+}
+
+/*
+ * What IP and IPv6 options have as single bits.  All of an inet sock's since 6.6, and of an IPv6
+ * one's since 6.7, are in inet_flags: a kernel between the two is not one that we know.
+ */
+static inline void dmm_inherit_inet_flags(struct sock *sk, const struct sock *from)
+{
+#ifdef DMM_HAVE_INET6_FLAGS
+	inet_sk(sk)->inet_flags = inet_sk(from)->inet_flags;
+#else
+	const struct inet_sock *old = inet_sk(from);
+	struct inet_sock *new = inet_sk(sk);
+
+	new->cmsg_flags = old->cmsg_flags;
+	new->recverr = old->recverr;
+	new->recverr_rfc4884 = old->recverr_rfc4884;
+	new->freebind = old->freebind;
+	new->transparent = old->transparent;
+	new->mc_loop = old->mc_loop;
+	new->mc_all = old->mc_all;
+	new->nodefrag = old->nodefrag;
+	new->bind_address_no_port = old->bind_address_no_port;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (inet6_sk(sk) && inet6_sk(from)) {
+		inet6_sk(sk)->mc_loop = inet6_sk(from)->mc_loop;
+		inet6_sk(sk)->mc_all = inet6_sk(from)->mc_all;
+		inet6_sk(sk)->recverr = inet6_sk(from)->recverr;
+		inet6_sk(sk)->recverr_rfc4884 = inet6_sk(from)->recverr_rfc4884;
+		inet6_sk(sk)->sndflow = inet6_sk(from)->sndflow;
+		inet6_sk(sk)->repflow = inet6_sk(from)->repflow;
+		inet6_sk(sk)->dontfrag = inet6_sk(from)->dontfrag;
+		inet6_sk(sk)->autoflowlabel = inet6_sk(from)->autoflowlabel;
+		inet6_sk(sk)->autoflowlabel_set = inet6_sk(from)->autoflowlabel_set;
+	}
+#endif
 #endif
 }
 

@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "decide.h"
 #include "family.h"
+#include "inherit.h"
 #include "instance.h"
 #include "listener.h"
 #include "native.h"
@@ -253,31 +254,6 @@ int dmm_listen_start(struct socket *sock, int backlog)
 
 /* accept(). */
 
-/* What a child of TCP's has from its listener; it is a clone, the carrier is not. */
-static void inherit(struct sock *sk, const struct sock *from)
-{
-	sk->sk_rcvtimeo = from->sk_rcvtimeo;
-	sk->sk_sndtimeo = from->sk_sndtimeo;
-	sk->sk_rcvlowat = from->sk_rcvlowat;
-	sk->sk_lingertime = from->sk_lingertime;
-	sk->sk_sndbuf = from->sk_sndbuf;
-	sk->sk_rcvbuf = from->sk_rcvbuf;
-	sk->sk_userlocks = from->sk_userlocks & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
-	sk->sk_mark = from->sk_mark;
-	sk->sk_reuse = from->sk_reuse;
-	sk->sk_bound_dev_if = from->sk_bound_dev_if;
-	sock_valbool_flag(sk, SOCK_LINGER, sock_flag(from, SOCK_LINGER));
-	sock_valbool_flag(sk, SOCK_KEEPOPEN, sock_flag(from, SOCK_KEEPOPEN));
-	sock_valbool_flag(sk, SOCK_URGINLINE, sock_flag(from, SOCK_URGINLINE));
-	sock_valbool_flag(sk, SOCK_ZEROCOPY, sock_flag(from, SOCK_ZEROCOPY));
-	inet_sk(sk)->tos = inet_sk(from)->tos;
-	tcp_sk(sk)->nonagle = tcp_sk(from)->nonagle;
-	tcp_sk(sk)->keepalive_time = tcp_sk(from)->keepalive_time;
-	tcp_sk(sk)->keepalive_intvl = tcp_sk(from)->keepalive_intvl;
-	tcp_sk(sk)->keepalive_probes = tcp_sk(from)->keepalive_probes;
-	inet_csk(sk)->icsk_user_timeout = inet_csk(from)->icsk_user_timeout;
-}
-
 static void flow_of(struct dmm_flow *flow, const struct sock *sk,
 		    const struct dmm_conn *conn)
 {
@@ -312,7 +288,7 @@ static int give(struct socket *newsock, struct sock *listener, struct dmm_conn *
 	if (err)
 		return err;
 	sk = newsock->sk;
-	inherit(sk, listener);
+	dmm_inherit(newsock, listener);
 	if (!dmm_sock_claim(sk, conn, d))
 		return -ECONNABORTED;
 	dmm_conn_attach(conn, sk);

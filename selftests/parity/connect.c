@@ -490,6 +490,61 @@ static void inheritance(void)
 	    get_int(s, SOL_SOCKET, SO_RCVBUF));
 }
 
+/* Those that hold back connections, or say what a connection came to, are left out. */
+static const struct {
+	const char *name;
+	int level, opt, value;
+} options_of_children[] = {
+	{ "SO_BROADCAST", SOL_SOCKET, SO_BROADCAST, 1 },
+	{ "SO_DONTROUTE", SOL_SOCKET, SO_DONTROUTE, 1 },
+	{ "SO_TIMESTAMPNS", SOL_SOCKET, SO_TIMESTAMPNS, 1 },
+	{ "SO_TIMESTAMPING", SOL_SOCKET, SO_TIMESTAMPING, 0xf },
+	{ "SO_RXQ_OVFL", SOL_SOCKET, SO_RXQ_OVFL, 1 },
+	{ "SO_BUSY_POLL", SOL_SOCKET, SO_BUSY_POLL, 33 },
+	{ "SO_MAX_PACING_RATE", SOL_SOCKET, SO_MAX_PACING_RATE, 1000000 },
+	{ "SO_SELECT_ERR_QUEUE", SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1 },
+	{ "IP_TTL", SOL_IP, IP_TTL, 77 },
+	{ "IP_RECVTTL", SOL_IP, IP_RECVTTL, 1 },
+	{ "IP_RECVERR", SOL_IP, IP_RECVERR, 1 },
+	{ "IP_PKTINFO", SOL_IP, IP_PKTINFO, 1 },
+	{ "IP_FREEBIND", SOL_IP, IP_FREEBIND, 1 },
+	{ "IP_MTU_DISCOVER", SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE },
+	{ "IPV6_UNICAST_HOPS", SOL_IPV6, IPV6_UNICAST_HOPS, 99 },
+	{ "IPV6_TCLASS", SOL_IPV6, IPV6_TCLASS, 0x20 },
+	{ "IPV6_RECVHOPLIMIT", SOL_IPV6, IPV6_RECVHOPLIMIT, 1 },
+	{ "IPV6_RECVERR", SOL_IPV6, IPV6_RECVERR, 1 },
+	{ "IPV6_MTU_DISCOVER", SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE },
+	{ "TCP_SYNCNT", IPPROTO_TCP, 7, 3 },
+	{ "TCP_LINGER2", IPPROTO_TCP, 8, 9 },
+	{ "TCP_WINDOW_CLAMP", IPPROTO_TCP, 10, 5000 },
+	{ "TCP_THIN_LINEAR_TIMEOUTS", IPPROTO_TCP, 16, 1 },
+	{ "TCP_USER_TIMEOUT", IPPROTO_TCP, 18, 4444 },
+	{ "TCP_NOTSENT_LOWAT", IPPROTO_TCP, 25, 4096 },
+	{ "TCP_INQ", IPPROTO_TCP, 36, 1 },
+};
+
+static void inherited_options(void)
+{
+	int l = bound(server(SOCK_STREAM), 0), c = client(SOCK_STREAM), s;
+	char name[16] = "reno";
+	socklen_t len = sizeof(name);
+	size_t i;
+
+	for (i = 0; i < sizeof(options_of_children) / sizeof(*options_of_children); i++)
+		if (options_of_children[i].level != SOL_IPV6 || run.family == AF_INET6)
+			set_int(l, options_of_children[i].level, options_of_children[i].opt, options_of_children[i].value);
+	MUST(setsockopt(l, IPPROTO_TCP, 13 /* TCP_CONGESTION */, name, 4));
+	MUST(listen(l, 4));
+	dial(c, l);
+	s = take(l);
+	for (i = 0; i < sizeof(options_of_children) / sizeof(*options_of_children); i++)
+		if (options_of_children[i].level != SOL_IPV6 || run.family == AF_INET6)
+			see("%s %d", options_of_children[i].name,
+			    get_int(s, options_of_children[i].level, options_of_children[i].opt));
+	MUST(getsockopt(s, IPPROTO_TCP, 13, name, &len));
+	see("%.*s", (int)len, name);
+}
+
 const struct scenario connect_scenarios[] = {
 	{ "connect.dead_port", dead_port, 0 },
 	{ "connect.dead_port_errors", dead_port_errors, 0 },
@@ -508,5 +563,6 @@ const struct scenario connect_scenarios[] = {
 	{ "connect.blocking_accept", blocking_accept, 0 },
 	{ "connect.accept_interrupted", accept_interrupted, ONE_MODE | ONE_ROLE },
 	{ "connect.inheritance", inheritance, ONE_MODE },
+	{ "connect.inherited_options", inherited_options, ONE_MODE },
 	{ }
 };
