@@ -491,10 +491,10 @@ static void inheritance(void)
 }
 
 /* Those that hold back connections, or say what a connection came to, are left out. */
-static const struct {
+static const struct child_option {
 	const char *name;
 	int level, opt, value;
-} options_of_children[] = {
+} child_options[] = {
 	{ "SO_BROADCAST", SOL_SOCKET, SO_BROADCAST, 1 },
 	{ "SO_DONTROUTE", SOL_SOCKET, SO_DONTROUTE, 1 },
 	{ "SO_TIMESTAMPNS", SOL_SOCKET, SO_TIMESTAMPNS, 1 },
@@ -521,26 +521,40 @@ static const struct {
 	{ "TCP_USER_TIMEOUT", IPPROTO_TCP, 18, 4444 },
 	{ "TCP_NOTSENT_LOWAT", IPPROTO_TCP, 25, 4096 },
 	{ "TCP_INQ", IPPROTO_TCP, 36, 1 },
+	{ }
 };
+
+static void set_child_option(int fd, const struct child_option *o)
+{
+	set_int(fd, o->level, o->opt, o->value);
+}
+
+static void see_child_option(int fd, const struct child_option *o)
+{
+	see("%s %d", o->name, get_int(fd, o->level, o->opt));
+}
+
+static void each_child_option(int fd, void (*fn)(int fd, const struct child_option *o))
+{
+	const struct child_option *o;
+
+	for (o = child_options; o->name; o++)
+		if (o->level != SOL_IPV6 || run.family == AF_INET6)
+			fn(fd, o);
+}
 
 static void inherited_options(void)
 {
 	int l = bound(server(SOCK_STREAM), 0), c = client(SOCK_STREAM), s;
 	char name[16] = "reno";
 	socklen_t len = sizeof(name);
-	size_t i;
 
-	for (i = 0; i < sizeof(options_of_children) / sizeof(*options_of_children); i++)
-		if (options_of_children[i].level != SOL_IPV6 || run.family == AF_INET6)
-			set_int(l, options_of_children[i].level, options_of_children[i].opt, options_of_children[i].value);
+	each_child_option(l, set_child_option);
 	MUST(setsockopt(l, IPPROTO_TCP, 13 /* TCP_CONGESTION */, name, 4));
 	MUST(listen(l, 4));
 	dial(c, l);
 	s = take(l);
-	for (i = 0; i < sizeof(options_of_children) / sizeof(*options_of_children); i++)
-		if (options_of_children[i].level != SOL_IPV6 || run.family == AF_INET6)
-			see("%s %d", options_of_children[i].name,
-			    get_int(s, options_of_children[i].level, options_of_children[i].opt));
+	each_child_option(s, see_child_option);
 	MUST(getsockopt(s, IPPROTO_TCP, 13, name, &len));
 	see("%.*s", (int)len, name);
 }
