@@ -49,6 +49,8 @@ static void reset(void)
 	for (i = 0; i < 4; i++) {
 		struct pair p = pair();
 
+		/* The client's port of the last round is free, and may be this one's. */
+		forget_ports();
 		MUST(setsockopt(p.s, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort)));
 		close(p.s);
 		wait_for(p.c, POLLHUP);

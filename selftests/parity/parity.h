@@ -107,6 +107,7 @@ void see_error(int fd);
 const char *show_events(uint32_t events);
 const char *show_addr(const void *sa, socklen_t len);
 const char *show_port(int port);
+void forget_ports(void);
 long see_result(const char *call, long ret);
 void check_failed(const char *file, int line, const char *cond);
 void skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -125,10 +125,18 @@ void see_poll(const char *when, int fd)
 	    FD_ISSET(fd, &x) ? " except" : "");
 }
 
+static struct {
+	int seen[64], n;
+} ports;
+
+void forget_ports(void)
+{
+	ports.n = 0;
+}
+
 /* Ports differ from run to run: the first one that is shown is "port 1". */
 const char *show_port(int port)
 {
-	static int seen[64], n;
 	static char text[4][16];
 	static int slot;
 	int i;
@@ -136,12 +144,12 @@ const char *show_port(int port)
 	slot = (slot + 1) % 4;
 	if (!port)
 		return "port 0";
-	for (i = 0; i < n && seen[i] != port; i++)
+	for (i = 0; i < ports.n && ports.seen[i] != port; i++)
 		;
-	if (i == n) {
-		if (n == ARRAY_SIZE(seen))
+	if (i == ports.n) {
+		if (ports.n == ARRAY_SIZE(ports.seen))
 			abort();
-		seen[n++] = port;
+		ports.seen[ports.n++] = port;
 	}
 	sprintf(text[slot], "port %d", i + 1);
 	return text[slot];

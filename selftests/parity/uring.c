@@ -325,6 +325,7 @@ static void cancelled(void)
 	complete("cancel", 2);
 	complete("accept", 1);
 	dial(client(SOCK_STREAM), l);
+	wait_for(l, POLLIN);
 	see_poll("listener", l);
 }
 
