@@ -182,6 +182,15 @@ static void receive(uint8_t flags, const uint8_t *data, size_t len)
 	turn();
 }
 
+/* Fragments of which the rest has not come. */
+static void drop_fragments(void)
+{
+	for (int age = 0; age <= IP_REASS_MAXAGE || age <= IPV6_REASS_MAXAGE; age++) {
+		ip_reass_tmr();
+		ip6_reass_tmr();
+	}
+}
+
 /* Nothing of this input is left for the next one. */
 static void clean_up(void)
 {
@@ -193,10 +202,13 @@ static void clean_up(void)
 		tcp_abort(tcp_active_pcbs);
 	while (tcp_tw_pcbs)
 		tcp_abort(tcp_tw_pcbs);
+	drop_fragments();
 	turn();
 	applications();
 	turn();
 	port_sent_len = 0;
+	if (port_held)
+		die("a frame was not given back");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
