@@ -433,9 +433,7 @@ static void resume_one(struct dmm_conn *conn)
 		events |= BIT(DMM_EV_CLOSE);
 	else if (conn->fin && !dmm_conn_paired(conn))
 		events |= BIT(DMM_EV_SHUTDOWN);
-	dmm_queue_forget_told(conn);
-	if (events)
-		dmm_queue_post(conn, events);
+	dmm_queue_resume(conn, events);
 	spin_unlock(&conn->lock);
 }
 

@@ -306,6 +306,8 @@ u32 dmm_instance_takeover(struct dmm_instance *inst)
 	for (i = 0; i < inst->reg.nr_queues; i++)
 		dmm_queue_reset(&inst->queues[i]);
 	dmm_conns_resume(inst);
+	for (i = 0; i < inst->reg.nr_queues; i++)
+		dmm_queue_resumed(&inst->queues[i]);
 	mutex_unlock(&registry);
 	return generation;
 }

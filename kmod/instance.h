@@ -70,7 +70,9 @@ struct dmm_area {
  * @down_head:	head of the down ring, of which the stack sees the lower half
  * @events_down: how many events were told
  * @wake_ups:	how often somebody waited for one
- * @held:	connections with events that wait for room
+ * @held:	connections with events that wait for room, or for @resumed
+ * @resuming:	a successor is being told what there is: all else waits
+ * @resumed:	of these connections; they go in front of @held
  */
 struct dmm_queue {
 	struct dmm_instance *inst;
@@ -91,6 +93,8 @@ struct dmm_queue {
 	u64 events_down;
 	u64 wake_ups;
 	struct list_head held;
+	bool resuming;
+	struct list_head resumed;
 };
 
 /**
@@ -310,9 +314,11 @@ void dmm_queue_stats(const struct dmm_instance *inst, struct dmm_queue_stats *st
 int dmm_queue_enter(struct dmm_instance *inst, const struct dmm_enter *enter,
 		    bool nonblock);
 bool dmm_queue_ready(struct dmm_queue *q);
-/* Take the up events that are there, and forget the down events. */
+/* For a successor: take the up events that are there, and forget the down events. */
 void dmm_queue_reset(struct dmm_queue *q);
-/* Of these was one that said there is data, or room. */
-void dmm_queue_forget_told(struct dmm_conn *conn);
+/* Then tell it of a connection, whose lock may be held, in place of what was not told yet. */
+void dmm_queue_resume(struct dmm_conn *conn, u32 events);
+/* That was all: what others have posted meanwhile follows. */
+void dmm_queue_resumed(struct dmm_queue *q);
 
 #endif /* DMM_INSTANCE_H */

@@ -57,6 +57,7 @@ static int queue_init(struct dmm_queue *q, struct dmm_instance *inst, u32 nr)
 	mutex_init(&q->enter);
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->held);
+	INIT_LIST_HEAD(&q->resumed);
 	err = area_init(&q->kernel_area, inst->reg.kernel_len);
 	if (!err)
 		err = area_init(&q->stack_area, inst->reg.stack_len);
@@ -142,21 +143,24 @@ static void submit(struct dmm_queue *q, const struct dmm_event *ev)
 	smp_store_release(&q->k->down_head, (u32)q->down_head);
 }
 
+/* What a stack hears first of a connection, and a successor of all before it hears more of any. */
+#define OPENING	(BIT(DMM_EV_CONNECT) | BIT(DMM_EV_LISTEN) | BIT(DMM_EV_BIND) | BIT(DMM_EV_RESUME))
+
 /* In the order in which the stack has to hear of them. */
 static const u8 order[] = {
 	DMM_EV_CONNECT, DMM_EV_LISTEN, DMM_EV_BIND, DMM_EV_ACCEPT, DMM_EV_RESUME,
 	DMM_EV_OPTION, DMM_EV_TX_DATA, DMM_EV_RX_SPACE, DMM_EV_SHUTDOWN, DMM_EV_CLOSE,
 };
 
-/* False: there was not room for all. */
-static bool emit(struct dmm_queue *q, struct dmm_conn *conn)
+/* Of its events, these.  False: there was not room for all. */
+static bool emit(struct dmm_queue *q, struct dmm_conn *conn, u32 events)
 {
 	u32 left = room(q);
 	struct dmm_event *ev;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(order) && conn->pending; i++) {
-		if (!(conn->pending & BIT(order[i])))
+	for (i = 0; i < ARRAY_SIZE(order) && conn->pending & events; i++) {
+		if (!(conn->pending & events & BIT(order[i])))
 			continue;
 		if (!left--)
 			return false;
@@ -203,7 +207,7 @@ void dmm_queue_post(struct dmm_conn *conn, u32 events)
 	if (!conn->mute)
 		conn->pending |= events;
 	if (conn->pending && list_empty(&conn->held) &&
-	    (!list_empty(&q->held) || !emit(q, conn)))
+	    (q->resuming || !list_empty(&q->held) || !emit(q, conn, ~0u)))
 		hold(q, conn);
 	wake(q);
 	spin_unlock(&q->lock);
@@ -254,19 +258,28 @@ bool dmm_queue_refuse(struct dmm_queue *q, u64 token, u64 listener, int err)
 	return ok;
 }
 
-/* The connection whose events waited longest, if they all could be told now. */
+/*
+ * The connection whose events waited longest, with a reference, if they all could
+ * be told now.  What is not OPENING waits until that of all others is told.
+ */
 static struct dmm_conn *bring_first(struct dmm_queue *q)
 {
 	struct dmm_conn *conn;
 
 	spin_lock(&q->lock);
 	conn = list_first_entry_or_null(&q->held, struct dmm_conn, held);
-	if (!conn)
+	if (q->resuming)
+		conn = NULL;
+	else if (!conn)
 		WRITE_ONCE(q->k->held_back, 0);
-	else if (emit(q, conn))
+	else if (!emit(q, conn, conn->pending & OPENING ?: ~0u))
+		conn = NULL;
+	else if (!conn->pending)
 		list_del_init(&conn->held);
 	else
-		conn = NULL;
+		list_move_tail(&conn->held, &q->held);
+	if (conn && conn->pending)
+		dmm_conn_get(conn);
 	spin_unlock(&q->lock);
 	return conn;
 }
@@ -316,17 +329,38 @@ void dmm_queue_reset(struct dmm_queue *q)
 	spin_lock(&q->lock);
 	q->down_head -= (u32)q->down_head - smp_load_acquire(&q->s->down_tail);
 	smp_store_release(&q->k->down_head, (u32)q->down_head);
+	q->resuming = true;
 	spin_unlock(&q->lock);
 	mutex_unlock(&q->enter);
 	wake_up_interruptible_all(&q->wait);
 }
 
-void dmm_queue_forget_told(struct dmm_conn *conn)
+void dmm_queue_resume(struct dmm_conn *conn, u32 events)
 {
-	spin_lock(&conn->queue->lock);
+	struct dmm_queue *q = conn->queue;
+
+	spin_lock(&q->lock);
 	conn->tx_told = 0;
 	conn->rx_told = 0;
-	spin_unlock(&conn->queue->lock);
+	if (events && !conn->mute) {
+		conn->pending = events;
+		if (list_empty(&conn->held))
+			dmm_conn_get(conn);
+		list_move_tail(&conn->held, &q->resumed);
+	}
+	spin_unlock(&q->lock);
+}
+
+void dmm_queue_resumed(struct dmm_queue *q)
+{
+	spin_lock(&q->lock);
+	q->resuming = false;
+	list_splice_init(&q->resumed, &q->held);
+	if (!list_empty(&q->held))
+		WRITE_ONCE(q->k->held_back, 1);
+	wake(q);
+	spin_unlock(&q->lock);
+	bring_held(q);
 }
 
 bool dmm_queue_taken(const struct dmm_queue *q, u64 before)

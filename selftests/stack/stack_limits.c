@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -252,6 +253,41 @@ static bool test_overflow(void)
 	return raw_given_back(raw_close(&r)) && ok;
 }
 
+/*
+ * Most of what a successor has to hear of finds no room in the ring: it hears of the listener first all the same, and of
+ * the end of one that it knows last.
+ */
+static bool test_successor(void)
+{
+	struct dmm_register reg = raw_register("raw", 512 * DMM_PAGE_SIZE, MANY);
+	unsigned int i, nr = 0, told[DMM_EV_OPTION + 1] = { 0 }, last = 0;
+	int listener = raw_socket(SOCK_STREAM, 200);
+	struct dmm_takeover takeover = { 0 };
+	struct dmm_event ev;
+	struct raw r;
+	bool ok = !raw_open(&r, &reg) && join(&r, &ends[0], SOCK_STREAM);
+
+	for (i = 1; i <= 200; i++) {
+		ends[i].fd = raw_socket(SOCK_STREAM, 20000);
+		set_nonblock(ends[i].fd, true);
+		ok = ok && raw_connect(ends[i].fd, PORT + 1) == -1 && errno == EINPROGRESS;
+	}
+	ok = ok && r.k->held_back && !raw_bind(listener, PORT) && !listen(listener, 5);
+	close(ends[0].fd);
+	ok = ok && !ioctl(r.fd, DMM_IOC_TAKEOVER, &takeover);
+	while (ok && (raw_take(&r, &ev) || (!raw_enter(&r, 0) && raw_take(&r, &ev)))) {
+		ok = ev.type <= DMM_EV_OPTION && (nr++ || ev.type == DMM_EV_LISTEN);
+		if (ok)
+			told[last = ev.type]++;
+	}
+	ksft_note("%u events, the last one is %u", nr, last);
+	ok = ok && nr == 203 && told[DMM_EV_CONNECT] == 200 && told[DMM_EV_RESUME] == 1 && last == DMM_EV_CLOSE;
+	for (i = 1; i <= 200; i++)
+		close(ends[i].fd);
+	close(listener);
+	return raw_given_back(raw_close(&r)) && ok;
+}
+
 /* The instance has as many connections as it wanted: who comes next hears that, and connects when one has gone. */
 static bool test_conns(void)
 {
@@ -387,6 +423,7 @@ static const struct raw_test tests[] = {
 	{ "rings that grow until the arena is full", test_growth },
 	{ "datagrams that find no room", test_datagrams },
 	{ "more events than the ring holds", test_overflow },
+	{ "and a successor that hears of all", test_successor },
 	{ "a daemon that is stopped, and goes on", test_stopped },
 };
 

@@ -129,11 +129,13 @@ coproc traffic { dmmrun python3 traffic.py 2>&1; }
 # shellcheck disable=SC2154 # coproc sets it
 pid=$traffic_PID
 cleanup "kill $pid 2>/dev/null"
-ask=${traffic[1]} answer=${traffic[0]}
+# Of our own: bash closes its ends when the program has died, of which we want to hear why.
+exec {ask}>&"${traffic[1]}" {answer}<&"${traffic[0]}"
+trap '' PIPE
 
 # asked WORD ANSWER
 asked() {
-	local line
+	local line=
 
 	echo "$1" >&"$ask"
 	read -r line <&"$answer"

@@ -200,10 +200,12 @@ struct dmm_address {
  * For a planned restart.  The predecessor stops working on its queues and
  * passes the file on, by fork or SCM_RIGHTS.  The successor calls this, maps
  * queues and arena, and hears of each listener, then of each socket and
- * connection once more: CONNECT, LISTEN and BIND for those that are not answered yet, RESUME
- * for the others.  Down events that nobody took before are dropped, for these
- * tell all; SHUTDOWN and CLOSE are told again.  Paired connections do not concern it.  Enters of those who have
- * opened the file before fail with ESTALE from now on.
+ * connection once more: CONNECT, LISTEN and BIND for those that are not answered
+ * yet, RESUME for the others.  All else that a queue brings follows, what
+ * applications do meanwhile too.  Down events that nobody took before are
+ * dropped, for these tell all: a successor looks at the rings of each connection;
+ * SHUTDOWN and CLOSE are told again.  Paired connections do not concern it.
+ * Enters of those who have opened the file before fail with ESTALE from now on.
  *
  * Errors: ENXIO, EIO.
  */
