@@ -14,8 +14,7 @@ declare -A at_least=([connects]=200 [accepts]=150 [listens]=200)
 # shellcheck disable=SC2034
 dgram=1
 
-# Not those of other families, nor those that take long to wait for signals; of asyncio's loops the usual one. Some look at
-# the time that they took: one that is bad has another chance.
+# Not those of other families, nor those that take long to wait for signals; of asyncio's loops the usual one.
 scenario() {
 	"${run[@]}" /usr/bin/python3 - >results 2>diagnostics <<-'END'
 	import sys, unittest
@@ -26,31 +25,23 @@ scenario() {
 	            "test_sendall_interrupted", "InterruptedTimeout", "InterruptedRecv", "InterruptedSend",
 	            ".PollEventLoop", ".SelectEventLoop"]
 
-	outcomes = {}
-
 	class Result(unittest.TestResult):
 	    def stopTest(self, test):
 	        bad = [t for t, _ in self.failures + self.errors]
 	        skipped = [t for t, _ in self.skipped]
-	        outcomes[test.id()] = "bad" if test in bad else "skipped" if test in skipped else "ok"
+	        print("bad" if test in bad else "skipped" if test in skipped else "ok", test.id(), flush=True)
 	        super().stopTest(test)
 
 	def leaves(suite):
 	    for test in suite:
 	        yield from leaves(test) if isinstance(test, unittest.TestSuite) else [test]
 
-	def run(names):
-	    result = Result()
-	    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
-	    unittest.TestSuite(t for t in leaves(suite) if not any(name in t.id() for name in NOT_OURS)).run(result)
-	    for test, trace in result.failures + result.errors:
-	        print(test, trace, file=sys.stderr)
-
 	support.verbose = 0
-	run("test." + name for name in MODULES)
-	run([name for name, outcome in outcomes.items() if outcome == "bad"])
-	for name, outcome in outcomes.items():
-	    print(outcome, name)
+	suite = unittest.defaultTestLoader.loadTestsFromNames("test." + name for name in MODULES)
+	result = Result()
+	unittest.TestSuite(t for t in leaves(suite) if not any(name in t.id() for name in NOT_OURS)).run(result)
+	for test, trace in result.failures + result.errors:
+	    print(test, trace, file=sys.stderr)
 	END
 	cat diagnostics >&2
 	sort results

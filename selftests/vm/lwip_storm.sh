@@ -36,16 +36,12 @@ end_flood() {
 	wait "$flooder"
 }
 
-# served ADDRESS: clients among the flood, and the flood goes on. One whose frames are lost in it may be reset: its place
-# among those that are half open is taken before it can send them again.
+# served ADDRESS: clients among the flood, and the flood goes on.
 served() {
-	local before served=0 i
+	local before
 	before=$(wc -l <floods)
 
-	for ((i = 0; i < 10; i++)); do
-		"${far[@]}" traffic churn 3 3 "$1" 8001 && ((++served))
-	done
-	((served >= 8)) && wait_for 60 more_floods "$before"
+	"${far[@]}" traffic churn 30 3 "$1" 8001 && wait_for 60 more_floods "$before"
 }
 
 more_floods() {
