@@ -268,18 +268,18 @@ static struct dmm_conn *bring_first(struct dmm_queue *q)
 
 	spin_lock(&q->lock);
 	conn = list_first_entry_or_null(&q->held, struct dmm_conn, held);
-	if (q->resuming)
+	if (q->resuming) {
 		conn = NULL;
-	else if (!conn)
+	} else if (!conn) {
 		WRITE_ONCE(q->k->held_back, 0);
-	else if (!emit(q, conn, conn->pending & OPENING ?: ~0u))
+	} else if (!emit(q, conn, conn->pending & OPENING ?: ~0u)) {
 		conn = NULL;
-	else if (!conn->pending)
-		list_del_init(&conn->held);
-	else
-		list_move_tail(&conn->held, &q->held);
-	if (conn && conn->pending)
+	} else if (conn->pending) {
 		dmm_conn_get(conn);
+		list_move_tail(&conn->held, &q->held);
+	} else {
+		list_del_init(&conn->held);
+	}
 	spin_unlock(&q->lock);
 	return conn;
 }
