@@ -34,6 +34,31 @@ static u32 ring_max(const struct sock *sk, bool tx, u32 fallback)
 	return roundup_pow_of_two(clamp_t(u32, size, DMM_PAGE_SIZE, DMM_RING_MAX));
 }
 
+/* Of fixed size, a ring has at most this part of what is free in the arena, or so much. */
+#define RING_SHARE	256
+#define RING_FLOOR	(16u << 10)
+
+/*
+ * Memory of a ring that does not grow: less than @max while the arena fills, for
+ * streams who come later to find some.  A datagram has to fit as a whole.
+ */
+static bool alloc_fixed(struct dmm_conn *conn, u32 max, u64 *at, u32 *size)
+{
+	struct dmm_arena *a = &conn->inst->arena;
+	u64 share = (u64)READ_ONCE(a->nr_free) * DMM_PAGE_SIZE / RING_SHARE;
+	u32 floor = conn->kind == DMM_CONN_STREAM ? RING_FLOOR : max;
+
+	*size = max;
+	while (*size > floor && *size > share)
+		*size /= 2;
+	while (!dmm_arena_alloc(a, *size, at)) {
+		if (*size <= floor)
+			return false;
+		*size /= 2;
+	}
+	return true;
+}
+
 static int init_ring(struct dmm_conn *conn, bool rx, u32 max)
 {
 	struct dmm_instance *inst = conn->inst;
@@ -50,9 +75,9 @@ static int init_ring(struct dmm_conn *conn, bool rx, u32 max)
 		b->max = max(size, max);
 		return 0;
 	}
-	if (!dmm_arena_alloc(&inst->arena, max, &at))
+	if (!alloc_fixed(conn, max, &at, &size))
 		return -ENOBUFS;
-	dmm_bytes_init(b, &inst->arena, shared, at, max, false);
+	dmm_bytes_init(b, &inst->arena, shared, at, size, false);
 	return 0;
 }
 

@@ -169,6 +169,41 @@ static bool test_growth(void)
 	return raw_given_back(raw_close(&r)) && ok;
 }
 
+/*
+ * Rings that do not grow: at most a 256th of what is free, so that hundreds find some in an arena with room for eight pairs
+ * of the size that was asked for. Rings of datagrams have that size.
+ */
+static bool test_fixed(void)
+{
+	struct dmm_register reg = raw_register("raw", 4096 * DMM_PAGE_SIZE, MANY);
+	uint32_t size = 0, before = 1 << 20, floor = 16384;
+	unsigned long left;
+	unsigned int nr;
+	struct raw r;
+	bool ok;
+
+	reg.features = 0;
+	reg.sndbuf = reg.rcvbuf = before;
+	ok = !raw_open(&r, &reg) && join(&r, &ends[0], SOCK_DGRAM) && ends[0].page->tx.piece[0].size == before &&
+	     ends[0].page->rx.piece[0].size == before;
+	left = reg.arena_len - DMM_PAGE_SIZE - DMM_PAGE_SIZE - 2 * before;
+	for (nr = 1; ok && left >= DMM_PAGE_SIZE + 2 * floor && nr < MANY; nr++) {
+		ok = join(&r, &ends[nr], SOCK_STREAM);
+		left -= DMM_PAGE_SIZE;
+		size = ok ? ends[nr].page->tx.piece[0].size : 0;
+		ok = ok && size <= before && size >= floor && (size == floor || (size <= left / 256 && size * 2 > left / 256));
+		left -= size + ends[nr].page->rx.piece[0].size;
+		before = size;
+	}
+	ksft_note("%u connections", nr - 1);
+	ok = ok && nr > 300 && size == floor && ends[1].page->tx.piece[0].size > floor;
+	ends[nr].fd = raw_socket(SOCK_STREAM, 300);
+	ok = ok && raw_connect(ends[nr].fd, PORT) == -1 && errno == ENOBUFS;
+	close(ends[nr].fd);
+	ok = ok && close_all(&r, nr);
+	return raw_given_back(raw_close(&r)) && ok;
+}
+
 /* Datagrams that need more than there is. */
 static bool test_datagrams(void)
 {
@@ -421,6 +456,7 @@ static const struct raw_test tests[] = {
 	{ "more connections than pages", test_pages },
 	{ "more connections than the instance wants", test_conns },
 	{ "rings that grow until the arena is full", test_growth },
+	{ "rings that do not grow, in an arena that fills", test_fixed },
 	{ "datagrams that find no room", test_datagrams },
 	{ "more events than the ring holds", test_overflow },
 	{ "and a successor that hears of all", test_successor },

@@ -95,7 +95,9 @@
  *		RLIMIT_MEMLOCK unless the caller has CAP_IPC_LOCK
  * @sndbuf:	bytes that a tx ring grows to by default, a power of two from
  *		DMM_PAGE_SIZE to DMM_RING_MAX; 0 means 256 KiB.  Without
- *		DMM_FEAT_GROW rings have this size from the start
+ *		DMM_FEAT_GROW rings have this size from the start; those of
+ *		streams less, down to 16 KiB, when it is more than a 256th of
+ *		what is free in the arena
  * @rcvbuf:	likewise of rx rings
  * @kernel_off:	out: offset for mmap() of the first queue's struct
  *		dmm_kernel_area, PROT_READ only
