@@ -26,8 +26,8 @@ static const char usage[] =
 	"  --device PATH         (" DMM_DEV_PATH ")\n"
 	"  --connections N       per RDMA device, at a time (1000)\n"
 	"  --arena MIB           memory for sockets (256)\n"
-	"  --sndbuf KIB          that a connection can have in transmission (128)\n"
-	"  --rcvbuf KIB          that can wait for an application to read (128)\n"
+	"  --sndbuf KIB          that a connection can have in transmission (512)\n"
+	"  --rcvbuf KIB          that can wait for an application to read (512)\n"
 	"  --weight N            share beside other instances, 1 to 1000 (100)\n"
 	"  --spin US|always      look for work before sleeping (20 times what a wake-up takes)\n"
 	"  --silence MS          of a peer, until its connections are reset (5000)\n"
@@ -204,8 +204,8 @@ int main(int argc, char **argv)
 		.ops = &rd_stack_ops,
 		.features = DMM_FEAT_PAIR,
 		.arena = 256 << 20,
-		.sndbuf = 128 << 10,
-		.rcvbuf = 128 << 10,
+		.sndbuf = 512 << 10,
+		.rcvbuf = 512 << 10,
 		.caps = DMM_CAP_STREAM | DMM_CAP_INET | DMM_CAP_INET6 | DMM_CAP_LISTEN,
 	};
 	ret = daemon_parse(&program, argc, argv);
