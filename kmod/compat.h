@@ -6,12 +6,12 @@
 #ifndef DMM_COMPAT_H
 #define DMM_COMPAT_H
 
+#include <linux/ipv6.h>
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/splice.h>
 #include <linux/tcp.h>
-#include <linux/ipv6.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 

@@ -41,6 +41,11 @@ skip_all() {
 	exit 4
 }
 
+# has_module NAME: does the running kernel have it?
+has_module() {
+	modinfo "$1" >/dev/null 2>&1
+}
+
 note() {
 	local line
 

@@ -12,7 +12,7 @@
 rdma_needs() {
 	needs_stack "$1"
 	[[ -d /run/vm ]] || skip_all "changes the routing of the machine: only in the VM"
-	modinfo rdma_rxe >/dev/null 2>&1 || skip_all "the kernel has no rdma_rxe"
+	has_module rdma_rxe || skip_all "the kernel has no rdma_rxe"
 }
 
 rdma_modules() {
@@ -101,8 +101,8 @@ rdma_start() {
 	local instance=$1 address=$(($2 + 1))
 	shift 2
 
-	dmm-rdma --address "10.78.0.$address" --address "fd78::$address" --instance "$instance" \
-		--arena 160 --sndbuf 64 --rcvbuf 64 "$@" 2>"$instance.log" &
+	dmm-rdma --address "10.78.0.$address" --address "fd78::$address" --instance "$instance" "$@" \
+		2>"$instance.log" &
 	rdma_pids[$instance]=$!
 	wait_for 60 rdma_is_there "$instance" || { cat "$instance.log"; return 1; }
 }

@@ -63,12 +63,8 @@ test_case "MTU 9000: frames from the kernel are that large" \
 test_case "MTU 9000: those from lwIP, too" mean_frame tx 7000 fetch "${far[@]}" http://10.77.0.2:8001/data
 stop
 
-# has MODULE: Debian's kernels have all of these; that of check-debug was built without.
-has() {
-	modinfo "$1" >/dev/null 2>&1
-}
-
-if has tun; then
+# Debian's kernels have all of these modules; that of check-debug was built without.
+if has_module tun; then
 	modprobe tun
 	lwip=(dmm-lwip --port "dpdk:net_tap0,iface=dmmtap" --address 10.77.0.2/24 --address fd77::2/64)
 	start >start.log || note "$(<start.log)"
@@ -110,7 +106,7 @@ hugepages() {
 	echo "$1" >/proc/sys/vm/nr_hugepages
 }
 
-if ! has virtio_net || ! has vfio-pci; then
+if ! has_module virtio_net || ! has_module vfio-pci; then
 	skip "a pair of virtio cards" "the kernel has no drivers for them"
 elif [[ -e $pci/0000:00:11.0 ]]; then
 	card=$(kernel_card) || note "$card"

@@ -30,7 +30,7 @@ test_case "one that is wrong, by file and line" bad 2 $'address 10.78.0.1\nsilen
 test_case "an address that no device has" refuse "no RDMA device" dmm-rdma --address 10.99.0.1
 
 test_case "conformance" "$conformance" -4 10.78.0.2 -6 fd78::2 -x dgram rdma \
-	dmm-rdma --address 10.78.0.2 --address fd78::2 --arena 160 --sndbuf 64 --rcvbuf 64
+	dmm-rdma --address 10.78.0.2 --address fd78::2
 
 # Clients on a, servers on b.
 rdma_start a 0 || note "$(<a.log)"

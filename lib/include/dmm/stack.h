@@ -128,7 +128,8 @@ struct dmm_stack_ops {
  * @queues:	1 to DMM_QUEUES_MAX; 0: 1
  * @events:	events per ring, a power of two from DMM_EVENTS_MIN; 0: 1024
  * @conns:	connections at a time at most; 0: as many as the arena takes
- * @sndbuf:	bytes that a tx ring grows to, a power of two; 0: 256 KiB
+ * @sndbuf:	bytes that a tx ring grows to, or, without DMM_FEAT_GROW, has at
+ *		most, a power of two; 0: 256 KiB
  * @rcvbuf:	likewise of rx rings
  *
  * Zero it first: members that are added later mean "as before" when zero.
