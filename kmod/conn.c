@@ -262,8 +262,9 @@ void dmm_conn_put(struct dmm_conn *conn)
 
 static void socket_broken(struct dmm_conn *conn, struct sock *sk)
 {
-	WRITE_ONCE(sk->sk_err, -conn->err);
-	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	/* In this order, for dmm_user_poll(). */
+	smp_store_release(&sk->sk_err, -conn->err);
+	smp_store_release(&sk->sk_shutdown, SHUTDOWN_MASK);
 	sk_error_report(sk);
 	sk->sk_state_change(sk);
 }
@@ -280,8 +281,8 @@ void dmm_conn_fail(struct dmm_conn *conn, int err)
 	lockdep_assert_held(&conn->lock);
 	if (conn->err)
 		return;
-	conn->err = err;
-	conn->eof = true;
+	WRITE_ONCE(conn->err, err);
+	WRITE_ONCE(conn->eof, true);
 	if (conn->sk)
 		socket_broken(conn, conn->sk);
 }
@@ -291,7 +292,7 @@ void dmm_conn_eof(struct dmm_conn *conn)
 	lockdep_assert_held(&conn->lock);
 	if (conn->eof)
 		return;
-	conn->eof = true;
+	WRITE_ONCE(conn->eof, true);
 	if (conn->sk)
 		socket_eof(conn->sk);
 }

@@ -339,12 +339,16 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 {
 	struct sock *sk = sock->sk;
 	__poll_t mask = 0;
-	int shutdown;
+	int shutdown, err;
 
 	sock_poll_wait(file, sock, wait);
 	dmm_conn_check_options(conn, sk);
 	dmm_conn_want_data(conn);
-	shutdown = READ_ONCE(sk->sk_shutdown);
+	/* In this order: of what socket_broken() does all is seen, or nothing. */
+	shutdown = smp_load_acquire(&sk->sk_shutdown);
+	err = smp_load_acquire(&sk->sk_err);
+	if (err && READ_ONCE(conn->err))
+		shutdown = SHUTDOWN_MASK;
 	if (shutdown == SHUTDOWN_MASK)
 		mask |= EPOLLHUP;
 	if (shutdown & RCV_SHUTDOWN)
@@ -361,8 +365,7 @@ __poll_t dmm_user_poll(struct file *file, struct socket *sock, struct dmm_conn *
 	/* As datagram_poll(), and unlike tcp_poll(). */
 	if (mask & EPOLLOUT && peerless(conn))
 		mask |= EPOLLWRBAND;
-	smp_rmb();
-	if (READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue))
+	if (err || !skb_queue_empty_lockless(&sk->sk_error_queue))
 		mask |= EPOLLERR;
 	return mask;
 }

@@ -510,6 +510,42 @@ static bool test_last_bytes(void)
 	return raw_given_back(fd) && ok;
 }
 
+/* The first that poll() says but that it can send, asked without end. */
+static void *first_seen(void *arg)
+{
+	struct pollfd p = { *(const int *)arg, POLLIN | POLLRDHUP, 0 };
+	long until = raw_now() + 20000;
+
+	while (!p.revents && raw_now() < until)
+		poll(&p, 1, 0);
+	return (void *)(uintptr_t)p.revents;
+}
+
+/* A reset is seen as a whole. */
+static bool test_reset_polled(void)
+{
+	struct end e = NONE;
+	struct dmm_event ev;
+	pthread_t thread;
+	struct raw r;
+	bool ok = begin(&r, 8);
+	void *seen = NULL;
+	int i;
+
+	for (i = 0; ok && i < 100; i++) {
+		ok = join(&r, &e);
+		pthread_create(&thread, NULL, first_seen, &e.fd);
+		say(&r, &e, DMM_EV_ERROR, -ECONNRESET);
+		pthread_join(thread, &seen);
+		ok = ok && (uintptr_t)seen == (POLLIN | POLLRDHUP | POLLHUP | POLLERR);
+		close(e.fd);
+		ok = ok && raw_expect(&r, DMM_EV_CLOSE, &ev) && say(&r, &e, DMM_EV_CLOSED, 0);
+	}
+	if (!ok)
+		ksft_note("round %d: %#lx", i, (unsigned long)(uintptr_t)seen);
+	return finish(&r) && ok;
+}
+
 static bool asked_to_listen(struct raw *r, int *l, struct dmm_event *ev)
 {
 	*l = raw_socket(SOCK_STREAM, 300);
@@ -732,6 +768,7 @@ static const struct raw_test tests[] = {
 	{ "heads of datagrams", test_datagrams },
 	{ "datagrams for others without end", test_flood },
 	{ "bytes that are read after the daemon's death", test_last_bytes },
+	{ "a reset, to who polls meanwhile", test_reset_polled },
 	{ "connections that cannot be", test_incoming },
 	{ "pairs that cannot be", test_pairs },
 	{ "what is not sent yet", test_linger },
