@@ -327,6 +327,8 @@ static void odd_binds(void)
 	see_name("free bind", fd);
 	TRY(listen(fd, 1));
 
+	/* Their number may be given again, with another address. */
+	forget_ports();
 	fd = client(SOCK_STREAM);
 	set_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
 	a = loopback(0);
