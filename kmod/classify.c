@@ -408,13 +408,23 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
 	return match(&l, false);
 }
 
-/* No remote of this listener can be of the family of the rule's; [::] takes both. */
-static bool other_family(const struct dmm_rule *rule, const struct dmm_flow *flow)
+/* A listener at [::] takes connections of both families. */
+static bool takes_both(const struct dmm_flow *flow)
 {
-	bool both = flow->family == AF_INET6 && ipv6_addr_any(&flow->src);
+	return flow->family == AF_INET6 && ipv6_addr_any(&flow->src);
+}
 
-	return rule->keys & BIT(DMM_KEY_DST) && !both &&
-	       rule->addr[DMM_DST].family != flow->family;
+static bool at_any_address(const struct dmm_flow *flow)
+{
+	return ipv6_addr_any(&flow->src) ||
+	       (flow->family == AF_INET && !flow->src.s6_addr32[3]);
+}
+
+/* No connection of this listener can be of the family of the rule's address. */
+static bool other_family(const struct dmm_rule *rule, const struct dmm_flow *flow, int end)
+{
+	return rule->keys & BIT(end == DMM_SRC ? DMM_KEY_SRC : DMM_KEY_DST) &&
+	       !takes_both(flow) && rule->addr[end].family != flow->family;
 }
 
 /*
@@ -436,7 +446,7 @@ static bool depends_on_remote(const struct dmm_lookup *l,
 		if (other->rank < rule->rank &&
 		    !(refused && other->action.verdict == DMM_VERDICT_REJECT) &&
 		    dmm_visible(&other->obj, l->view->gen) &&
-		    !other_family(other, l->flow) &&
+		    !other_family(other, l->flow, DMM_DST) &&
 		    !dmm_rule_mismatch(other, l, ~DMM_KEYS_REMOTE))
 			return true;
 	}
@@ -485,23 +495,53 @@ static bool action_names(const struct dmm_action *action, u64 gen,
 	return false;
 }
 
+/* Keys that the connections of a listener answer, each for itself. */
+static u32 keys_of_connections(const struct dmm_flow *flow)
+{
+	u32 keys = DMM_KEYS_REMOTE;
+
+	if (at_any_address(flow))
+		keys |= BIT(DMM_KEY_SRC) | BIT(DMM_KEY_SRC_ZONE);
+	if (takes_both(flow))
+		keys |= BIT(DMM_KEY_FAMILY);
+	return keys;
+}
+
+/* Keys that a socket can answer otherwise later on. */
+#define KEYS_OF_A_WHILE	(BIT(DMM_KEY_UID) | BIT(DMM_KEY_MARK) | BIT(DMM_KEY_DSCP) | \
+			 BIT(DMM_KEY_DEV) | BIT(DMM_KEY_COMM))
+
+/* The rank of a rule that decides all connections of a listener: those behind it none. */
+static u64 rank_of_last(const struct dmm_lookup *l)
+{
+	const struct dmm_rule *rule = match(l, true);
+
+	if (!rule || rule->keys & (keys_of_connections(l->flow) | KEYS_OF_A_WHILE))
+		return U64_MAX;
+	return rule->rank;
+}
+
 bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
 			   bool (*named)(const char *stack, void *arg), void *arg)
 {
+	u32 known = ~keys_of_connections(flow);
 	const struct dmm_view *view;
 	const struct dmm_rule *rule;
 	struct dmm_lookup l;
 	bool found = false;
+	u64 last;
 
 	rcu_read_lock();
 	view = rcu_dereference(p->view);
 	dmm_lookup_init(&l, p, view, flow);
+	last = rank_of_last(&l);
 	list_for_each_entry_rcu(rule, view->user_stacks, user_stacks) {
-		if (!dmm_visible(&rule->obj, view->gen))
+		if (rule->rank > last || !dmm_visible(&rule->obj, view->gen))
 			continue;
 		found = action_names(&rule->action, view->gen, named, arg) &&
-			!other_family(rule, flow) &&
-			!dmm_rule_mismatch(rule, &l, ~DMM_KEYS_REMOTE);
+			!other_family(rule, flow, DMM_SRC) &&
+			!other_family(rule, flow, DMM_DST) &&
+			!dmm_rule_mismatch(rule, &l, known);
 		if (found)
 			break;
 	}

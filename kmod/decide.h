@@ -107,7 +107,7 @@ unsigned int dmm_decide_candidates(struct dmm_net *dn, struct dmm_flow *flow,
 				   bool listening, struct dmm_candidate *c,
 				   unsigned int max, u64 *gen);
 
-/* May a rule send it to this instance, for some remote? */
+/* May a rule send it to this instance, or, of a listener, some connection? */
 bool dmm_decide_may_serve(struct dmm_net *dn, struct dmm_flow *flow,
 			  struct dmm_instance *inst);
 

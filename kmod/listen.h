@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Dual listeners: a listening socket that the kernel's TCP serves, and each
- * instance of a stack that the policy lets serve it for some remote.
+ * instance of a stack that the policy lets serve it for some connection.
  */
 #ifndef DMM_LISTEN_H
 #define DMM_LISTEN_H

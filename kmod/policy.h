@@ -328,7 +328,9 @@ void dmm_flow_pin(struct dmm_pinned_flow *pinned);
  * @named:	is this a name of the stack?
  * @arg:	for @named
  *
- * Whether that rule decides depends on the remote of each connection.
+ * Whether that rule decides depends on each connection: on its remote end, and,
+ * if the listener is at the unspecified address, on its local address and family.
+ * A rule does not count whose connections are all decided by one before it.
  */
 bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
 			   bool (*named)(const char *stack, void *arg), void *arg);

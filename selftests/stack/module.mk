@@ -43,7 +43,7 @@ $B/selftests/vm/stack_idle: override CPPFLAGS += -Iselftests
 $B/selftests/vm/stack_idle: LDLIBS = -pthread
 
 # On /dev/dmm without the SDK.
-raw_tests := $(addprefix $B/selftests/vm/,dev_refuse stack_bind stack_hostile stack_isolation stack_lies \
+raw_tests := $(addprefix $B/selftests/vm/,dev_refuse stack_bind stack_hostile stack_isolation stack_lies stack_listen \
 	stack_limits stack_socket)
 TESTBINS += $(raw_tests)
 $(raw_tests): $B/selftests/vm/%: $B/obj/selftests/stack/%.o $B/obj/selftests/stack/raw.o
