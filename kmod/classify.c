@@ -31,8 +31,8 @@
 
 #include "compat.h"
 
-/* Rules that a listen() looks through for one that lets some remote in. */
-#define DMM_PER_REMOTE_WALK	65536
+/* Rules that a listen() looks through for one that lets some connection in. */
+#define DMM_PER_CONNECTION_WALK	65536
 
 /* DMM_W_FLAGS */
 #define FLAGS_ROLE(role)	(role)
@@ -416,38 +416,62 @@ static bool takes_both(const struct dmm_flow *flow)
 
 static bool at_any_address(const struct dmm_flow *flow)
 {
-	return ipv6_addr_any(&flow->src) ||
+	return takes_both(flow) ||
 	       (flow->family == AF_INET && !flow->src.s6_addr32[3]);
 }
 
-/* No connection of this listener can be of the family of the rule's address. */
-static bool other_family(const struct dmm_rule *rule, const struct dmm_flow *flow, int end)
+/*
+ * Keys that the connections of a listener answer, each for itself.  A datagram
+ * socket has none: its local end is decided as it is bound.
+ */
+static u32 keys_of_connections(const struct dmm_flow *flow)
 {
-	return rule->keys & BIT(end == DMM_SRC ? DMM_KEY_SRC : DMM_KEY_DST) &&
-	       !takes_both(flow) && rule->addr[end].family != flow->family;
+	u32 keys = DMM_KEYS_REMOTE;
+
+	if (flow->type == SOCK_STREAM && at_any_address(flow))
+		keys |= BIT(DMM_KEY_SRC) | BIT(DMM_KEY_SRC_ZONE);
+	if (flow->type == SOCK_STREAM && takes_both(flow))
+		keys |= BIT(DMM_KEY_FAMILY);
+	return keys;
+}
+
+static bool other_family(const struct dmm_rule *rule, const struct dmm_flow *flow,
+			 int end, enum dmm_key_id key)
+{
+	return rule->keys & BIT(key) && rule->addr[end].family != flow->family;
+}
+
+/* May it decide some connection of the listener? */
+static bool fits_some(const struct dmm_rule *rule, const struct dmm_lookup *l)
+{
+	const struct dmm_flow *flow = l->flow;
+
+	if (!takes_both(flow) &&
+	    (other_family(rule, flow, DMM_SRC, DMM_KEY_SRC) ||
+	     other_family(rule, flow, DMM_DST, DMM_KEY_DST)))
+		return false;
+	return !dmm_rule_mismatch(rule, l, ~keys_of_connections(flow));
 }
 
 /*
  * May a rule before @rule, which decides a listener, decide otherwise for some
- * remote?  For a refusal that is one that lets remotes in, for a listener that
+ * connection?  For a refusal that is one that lets some in, for a listener that
  * would be given away any.  If there are too many to look through, say yes: it
  * is the safe answer, for each connection is decided again.
  */
-static bool depends_on_remote(const struct dmm_lookup *l,
-			      const struct dmm_rule *rule)
+static bool depends_on_connection(const struct dmm_lookup *l,
+				  const struct dmm_rule *rule)
 {
 	bool refused = rule->action.verdict == DMM_VERDICT_REJECT;
 	const struct dmm_rule *other;
 	unsigned int n = 0;
 
-	list_for_each_entry_rcu(other, l->view->per_remote, per_remote) {
-		if (++n > DMM_PER_REMOTE_WALK)
+	list_for_each_entry_rcu(other, l->view->per_connection, per_connection) {
+		if (++n > DMM_PER_CONNECTION_WALK)
 			return true;
 		if (other->rank < rule->rank &&
 		    !(refused && other->action.verdict == DMM_VERDICT_REJECT) &&
-		    dmm_visible(&other->obj, l->view->gen) &&
-		    !other_family(other, l->flow, DMM_DST) &&
-		    !dmm_rule_mismatch(other, l, ~DMM_KEYS_REMOTE))
+		    dmm_visible(&other->obj, l->view->gen) && fits_some(other, l))
 			return true;
 	}
 	return false;
@@ -475,7 +499,7 @@ struct dmm_rule *dmm_policy_match_listen(const struct dmm_policy *p,
 	dmm_lookup_init(&l, p, view, flow);
 	rule = match(&l, true);
 	if (rule && is_final(rule))
-		*open = depends_on_remote(&l, rule);
+		*open = depends_on_connection(&l, rule);
 	return rule;
 }
 
@@ -495,18 +519,6 @@ static bool action_names(const struct dmm_action *action, u64 gen,
 	return false;
 }
 
-/* Keys that the connections of a listener answer, each for itself. */
-static u32 keys_of_connections(const struct dmm_flow *flow)
-{
-	u32 keys = DMM_KEYS_REMOTE;
-
-	if (at_any_address(flow))
-		keys |= BIT(DMM_KEY_SRC) | BIT(DMM_KEY_SRC_ZONE);
-	if (takes_both(flow))
-		keys |= BIT(DMM_KEY_FAMILY);
-	return keys;
-}
-
 /* Keys that a socket can answer otherwise later on. */
 #define KEYS_OF_A_WHILE	(BIT(DMM_KEY_UID) | BIT(DMM_KEY_MARK) | BIT(DMM_KEY_DSCP) | \
 			 BIT(DMM_KEY_DEV) | BIT(DMM_KEY_COMM))
@@ -524,7 +536,6 @@ static u64 rank_of_last(const struct dmm_lookup *l)
 bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
 			   bool (*named)(const char *stack, void *arg), void *arg)
 {
-	u32 known = ~keys_of_connections(flow);
 	const struct dmm_view *view;
 	const struct dmm_rule *rule;
 	struct dmm_lookup l;
@@ -539,9 +550,7 @@ bool dmm_policy_may_listen(const struct dmm_policy *p, struct dmm_flow *flow,
 		if (rule->rank > last || !dmm_visible(&rule->obj, view->gen))
 			continue;
 		found = action_names(&rule->action, view->gen, named, arg) &&
-			!other_family(rule, flow, DMM_SRC) &&
-			!other_family(rule, flow, DMM_DST) &&
-			!dmm_rule_mismatch(rule, &l, known);
+			fits_some(rule, &l);
 		if (found)
 			break;
 	}
@@ -686,9 +695,12 @@ static u32 remote_keys(const struct dmm_rule *rule)
 	return remote;
 }
 
-static bool is_per_remote(const struct dmm_rule *rule)
+/* Of these keys there is what a listener does not know. */
+static bool is_per_connection(const struct dmm_rule *rule)
 {
-	return rule->remote && rule->role != DMM_ROLE_CONNECT;
+	u32 local = BIT(DMM_KEY_SRC) | BIT(DMM_KEY_SRC_ZONE) | BIT(DMM_KEY_FAMILY);
+
+	return rule->role != DMM_ROLE_CONNECT && (rule->remote || rule->keys & local);
 }
 
 /* Tuples. */
@@ -1009,8 +1021,8 @@ int dmm_classify_link(struct dmm_policy *p, struct dmm_rule *rule,
 	rule->cell = cell;
 	tuple_insert(tuple, rule);
 	cell_insert(cell, rule);
-	if (is_per_remote(rule))
-		list_add_rcu(&rule->per_remote, &p->per_remote);
+	if (is_per_connection(rule))
+		list_add_rcu(&rule->per_connection, &p->per_connection);
 	return 0;
 }
 
@@ -1032,8 +1044,8 @@ void dmm_classify_retire(struct dmm_policy *p, struct dmm_rule *rule)
 void dmm_classify_unlink(struct dmm_policy *p, struct dmm_rule *rule)
 {
 	list_del_rcu(&rule->link);
-	if (is_per_remote(rule))
-		list_del_rcu(&rule->per_remote);
+	if (is_per_connection(rule))
+		list_del_rcu(&rule->per_connection);
 	cell_put(p, rule->cell);
 }
 

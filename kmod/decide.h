@@ -14,7 +14,7 @@ struct sockaddr;
  * @verdict:	enum dmm_verdict
  * @reason:	enum dmm_reason
  * @err:	0, or the negative error that the call returns
- * @open:	of a listener: for some remotes a rule before this one may
+ * @open:	of a listener: for some connections a rule before this one may
  *		decide otherwise, so listen() goes ahead, even if @verdict is a
  *		refusal, and accept() decides each connection
  * @rule:	id of the rule, 0 for the built-in last rule

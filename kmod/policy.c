@@ -211,7 +211,7 @@ static void view_fill(struct dmm_policy *p, struct dmm_view *view, u64 gen)
 	view->levels = used_bits(count->levels, ARRAY_SIZE(count->levels));
 	view->prefixes = &p->prefixes;
 	view->cells = &p->cells;
-	view->per_remote = &p->per_remote;
+	view->per_connection = &p->per_connection;
 	view->user_stacks = &p->user_stacks;
 	view->nr_len4 = list_lengths(view->len4, count->len4, 32);
 	view->nr_len6 = list_lengths(view->len6, count->len6, 128);
@@ -584,7 +584,7 @@ int dmm_policy_init(struct dmm_policy *p, struct net *net)
 	xa_init_flags(&p->ids, XA_FLAGS_ACCOUNT);
 	p->next_rule = 1;
 	INIT_LIST_HEAD(&p->tuples);
-	INIT_LIST_HEAD(&p->per_remote);
+	INIT_LIST_HEAD(&p->per_connection);
 	INIT_LIST_HEAD(&p->user_stacks);
 	p->seed = get_random_u32();
 	INIT_LIST_HEAD(&p->dying);

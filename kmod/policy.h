@@ -230,7 +230,8 @@ struct dmm_txn {
  * @next_rule:	id of the next rule
  * @tuples:	one for each mask, in no order
  * @cells:	of all tuples
- * @per_remote:	rules that decide listeners' connections by their remote
+ * @per_connection: rules with keys that a connection may answer, and its listener
+ *		cannot
  * @user_stacks: rules that name a stack other than the kernel's
  * @count:	of the generation that the open transaction prepares
  * @seed:	of the hashes of names in rules
@@ -262,7 +263,7 @@ struct dmm_policy {
 	u32 next_rule;
 	struct list_head tuples;
 	struct dmm_cells cells;
-	struct list_head per_remote;
+	struct list_head per_connection;
 	struct list_head user_stacks;
 	struct dmm_counts count;
 	u32 seed;
@@ -305,7 +306,7 @@ struct dmm_rule *dmm_policy_match(const struct dmm_policy *p,
  * @flow:	the flow, whose remote end does not count
  * @gen:	the generation that decided
  * @open:	a rule before the one returned may decide otherwise for some
- *		remote: a refusal, or giving the listener away, must wait for
+ *		connection: a refusal, or giving the listener away, must wait for
  *		the connections
  *
  * Rules with remote keys do not decide here: each connection is decided again

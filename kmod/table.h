@@ -235,7 +235,7 @@ enum { DMM_SRC, DMM_DST };
  * @action:	what it says
  * @hits:	decisions that it made
  * @cell:	the cell that it is in
- * @per_remote:	in dmm_policy
+ * @per_connection:	in dmm_policy
  * @user_stacks: in dmm_policy
  * @by_rank:	in dmm_policy
  * @in_tuple:	in its tuple, by rank
@@ -271,7 +271,7 @@ struct dmm_rule {
 	atomic64_t hits;
 
 	struct dmm_cell *cell;
-	struct list_head per_remote;
+	struct list_head per_connection;
 	struct list_head user_stacks;
 	struct rb_node by_rank;
 	struct rb_node in_tuple;
@@ -322,7 +322,7 @@ struct dmm_ranked {
  * @levels:	depths of cgroup that some rule uses, bit 0 is depth 1
  * @prefixes:	of the zones
  * @cells:	see dmm_policy
- * @per_remote:	likewise
+ * @per_connection:	likewise
  * @user_stacks: likewise
  * @nr_len4:	lengths of zone prefixes that there are, AF_INET
  * @nr_len6:	and AF_INET6
@@ -339,7 +339,7 @@ struct dmm_view {
 	u32 levels;
 	struct rhltable *prefixes;
 	const struct dmm_cells *cells;
-	struct list_head *per_remote;
+	struct list_head *per_connection;
 	struct list_head *user_stacks;
 	u8 nr_len4;
 	u8 nr_len6;

@@ -78,7 +78,8 @@ static bool are_closed(const char *had)
 	return ok;
 }
 
-static void start(struct listener *l, const char *at)
+/* Returns what listen() says. */
+static int start(struct listener *l, const char *at)
 {
 	union {
 		struct sockaddr sa;
@@ -94,8 +95,9 @@ static void start(struct listener *l, const char *at)
 	}
 	l->fd = socket(raw_af(), SOCK_STREAM | SOCK_NONBLOCK, a.sa.sa_family == AF_INET6 ? DMM_PROTO_INET6 : DMM_PROTO_INET);
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (bind(l->fd, &a.sa, len) || listen(l->fd, 5))
-		ksft_note("listen at %s: %s", at, strerror(errno));
+	if (bind(l->fd, &a.sa, len))
+		ksft_note("bind to %s: %s", at, strerror(errno));
+	return listen(l->fd, 5) ? errno : 0;
 }
 
 static bool test_which(void)
@@ -121,6 +123,10 @@ static bool test_which(void)
 		{ "prio 1 src 127.0.0.2 stack a\nprio 2 stack b\n", "::", "ab" },
 		{ "prio 1 src 2001:db8::1 stack a\nprio 2 stack b\n", "0.0.0.0", "b" },
 		{ "prio 1 src zone near stack a\nprio 2 stack b\n", "0.0.0.0", "ab" },
+		/* So they are not the kernel's all together. */
+		{ "prio 1 src 127.0.0.2 stack a\nprio 2 stack kernel strict\n", "0.0.0.0", "a" },
+		{ "prio 1 src zone near stack a\nprio 2 stack kernel strict\n", "::", "a" },
+		{ "prio 1 src 127.0.0.2 stack a\nprio 2 stack kernel strict\n", "127.0.0.3", "" },
 		/* And those of [::] their family. */
 		{ "prio 1 inet stack a\nprio 2 stack b\n", "0.0.0.0", "a" },
 		{ "prio 1 inet stack a\n", "::", "a" },
@@ -134,8 +140,7 @@ static bool test_which(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		ok = set_rules(cases[i].rules);
-		start(&l, cases[i].at);
-		ok &= are_asked(&l, cases[i].want);
+		ok &= !start(&l, cases[i].at) && are_asked(&l, cases[i].want);
 		close(l.fd);
 		ok &= are_closed(cases[i].want);
 		if (!ok)
@@ -145,13 +150,35 @@ static bool test_which(void)
 	return all;
 }
 
+/* A refusal is for all of a listener, or for each of its connections. */
+static bool test_refused(void)
+{
+	static const struct {
+		const char *at, *want;
+		int err;
+	} cases[] = {
+		{ "127.0.0.2", "a", 0 }, { "127.0.0.3", "", EACCES }, { "0.0.0.0", "a", 0 }, { "::", "a", 0 }, { "::1", "", EACCES },
+	};
+	bool ok = set_rules("prio 1 src 127.0.0.2 stack a\nprio 2 listen reject\n");
+	struct listener l;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases) && ok; i++) {
+		ok = start(&l, cases[i].at) == cases[i].err && are_asked(&l, cases[i].want);
+		close(l.fd);
+		ok = ok && are_closed(cases[i].want);
+		if (!ok)
+			ksft_note("at %s", cases[i].at);
+	}
+	return ok;
+}
+
 static bool test_later(void)
 {
 	struct listener l;
 	bool ok = set_rules("prio 2 stack a\n");
 
-	start(&l, "127.0.0.1");
-	ok = ok && are_asked(&l, "a");
+	ok = ok && !start(&l, "127.0.0.1") && are_asked(&l, "a");
 	/* Before the other, and away again. */
 	ok = ok && raw_run("dmmpolicy rule add prio 1 listen stack b") && is_asked(&stack[1], &l.asked[1]) && is_closed(&stack[0]);
 	ok = ok && raw_run("dmmpolicy rule del prio 1") && is_asked(&stack[0], &l.asked[0]) && is_closed(&stack[1]);
@@ -189,8 +216,7 @@ static bool test_connections(void)
 	struct listener l;
 	bool ok = set_rules("prio 1 src 127.0.0.2 stack a strict\nprio 2 stack b\n");
 
-	start(&l, "0.0.0.0");
-	ok = ok && are_asked(&l, "ab");
+	ok = ok && !start(&l, "0.0.0.0") && are_asked(&l, "ab");
 	ok = ok && !comes_in(&stack[0], &l.asked[0], l.fd, "127.0.0.2");
 	ok = ok && comes_in(&stack[0], &l.asked[0], l.fd, "127.0.0.3") == EAGAIN;
 	ok = ok && !comes_in(&stack[1], &l.asked[1], l.fd, "127.0.0.3");
@@ -205,6 +231,7 @@ int main(void)
 {
 	static const struct raw_test tests[] = {
 		{ "who is asked", test_which },
+		{ "some are refused", test_refused },
 		{ "rules that come and go", test_later },
 		{ "connections to addresses of which one stack has one", test_connections },
 	};
