@@ -31,21 +31,26 @@ static const char usage[] =
 static int run(struct dmm_stack *stack, int signals)
 {
 	struct pollfd *fds = NULL;
-	int ret = 0, nr, wait;
+	int ret = 0, clock = rs_clock(), nr, wait;
 
+	if (clock < 0)
+		return clock;
 	rs_queue = dmm_stack_queue(stack, 0);
 	do {
 		ret = dmm_stack_poll(rs_queue, 0);
 		if (ret < 0)
 			break;
 		wait = ret || dmm_stack_arm(rs_queue) ? 0 : -1;
-		nr = rs_descriptors(&fds, 2);
+		nr = rs_descriptors(&fds, 3);
 		if (nr < 0)
 			break;
 		fds[0] = (struct pollfd){ dmm_stack_fd(stack), POLLIN, 0 };
 		fds[1] = (struct pollfd){ signals, POLLIN, 0 };
-		if (rpoll(fds, nr, wait) > 0)
-			rs_act(fds, 2, nr);
+		fds[2] = (struct pollfd){ clock, POLLIN, 0 };
+		if (rpoll(fds, nr, wait) > 0) {
+			rs_act(fds, 3, nr);
+			rs_accept();
+		}
 	} while (!fds[1].revents);
 	free(fds);
 	return ret < 0 ? ret : 0;

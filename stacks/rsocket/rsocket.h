@@ -23,6 +23,13 @@ extern struct dmm_queue *rs_queue;
  */
 int rs_descriptors(struct pollfd **fds, int first);
 
+/*
+ * A descriptor that is readable when it is time for rs_accept(), which looks whether connections have come
+ * in.  A negative errno if there is none.
+ */
+int rs_clock(void);
+void rs_accept(void);
+
 /* Act on what rpoll() found. */
 void rs_act(const struct pollfd *fds, int first, int nr);
 

@@ -9,7 +9,12 @@
 #include <netinet/in.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
 #include <rdma/rsocket.h>
+
+#define LOOK_NS	10000000	/* until listeners are looked at again */
 
 enum state { LISTENING, CONNECTING, INCOMING, OPEN, BROKEN };
 
@@ -28,7 +33,8 @@ struct sock {
 };
 
 static LIST_HEAD(, sock) socks = LIST_HEAD_INITIALIZER(socks);
-static unsigned int nr_socks;
+static unsigned int nr_socks, nr_listeners;
+static int clock_fd = -1;
 struct dmm_queue *rs_queue;
 
 union address {
@@ -78,6 +84,27 @@ static void local_address(union address *a, const struct dmm_open *open)
 	a->in.sin_port = open->lport;
 }
 
+/*
+ * rpoll() waits for a listener's connections where their requests come in, and a thread of librdmacm takes
+ * those from there before there is anything to accept: who has looked in between is not told any more, and
+ * sleeps for five seconds (librdmacm 44 to 65).  So listeners are looked at by the clock instead.
+ */
+static void count_listener(int more)
+{
+	struct itimerspec every = { 0 };
+
+	nr_listeners += more;
+	if (nr_listeners)
+		every.it_value.tv_nsec = every.it_interval.tv_nsec = LOOK_NS;
+	timerfd_settime(clock_fd, 0, &every, NULL);
+}
+
+int rs_clock(void)
+{
+	clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	return clock_fd < 0 ? -errno : clock_fd;
+}
+
 static struct sock *sock_new(struct dmm_conn *conn, int fd, enum state state)
 {
 	struct sock *s = calloc(1, sizeof(*s));
@@ -119,6 +146,8 @@ static void close_fd(struct sock *s)
 static void sock_free(struct sock *s)
 {
 	close_fd(s);
+	if (s->state == LISTENING)
+		count_listener(-1);
 	LIST_REMOVE(s, link);
 	nr_socks--;
 	free(s);
@@ -261,6 +290,7 @@ static void on_listen(struct dmm_conn *conn, const struct dmm_open *open, int ba
 		rclose(fd);
 		return dmm_conn_error(conn, ret ? ret : -ENOMEM);
 	}
+	count_listener(1);
 	dmm_conn_listening(conn);
 }
 
@@ -346,7 +376,7 @@ static void connected(struct sock *s)
 	dmm_conn_connected(s->conn, &local);
 }
 
-static void incoming(struct sock *listener)
+static bool incoming(struct sock *listener)
 {
 	struct dmm_open ends = { .type = SOCK_STREAM };
 	union address local, remote;
@@ -354,10 +384,11 @@ static void incoming(struct sock *listener)
 	int fd = raccept(listener->fd, &remote.sa, &len);
 	struct sock *s = fd < 0 ? NULL : sock_new(NULL, fd, INCOMING);
 
+	if (fd < 0)
+		return false;
 	if (!s) {
-		if (fd >= 0)
-			rclose(fd);
-		return;
+		rclose(fd);
+		return true;
 	}
 	rfcntl(fd, F_SETFL, O_NONBLOCK);
 	len = sizeof(local);
@@ -368,13 +399,25 @@ static void incoming(struct sock *listener)
 	s->conn = dmm_conn_incoming(rs_queue, listener->conn, &ends, s);
 	if (!s->conn)
 		sock_free(s);
+	return true;
+}
+
+void rs_accept(void)
+{
+	struct sock *s;
+	uint64_t ticks;
+
+	if (read(clock_fd, &ticks, sizeof(ticks)) < 0)
+		return;
+	/* What is added in between is at the head, and does not listen. */
+	LIST_FOREACH(s, &socks, link)
+		while (s->state == LISTENING && incoming(s))
+			;
 }
 
 static short wanted(const struct sock *s)
 {
 	switch (s->state) {
-	case LISTENING:
-		return POLLIN;
 	case CONNECTING:
 		return POLLOUT;
 	case OPEN:
@@ -406,8 +449,6 @@ int rs_descriptors(struct pollfd **fds, int first)
 static void ready(struct sock *s, short events)
 {
 	switch (s->state) {
-	case LISTENING:
-		return incoming(s);
 	case CONNECTING:
 		return connected(s);
 	case OPEN:
