@@ -3,6 +3,7 @@
 #include "rdma.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,9 @@ void rd_listen(struct dmm_conn *conn, const struct dmm_open *open, int backlog)
 	l->conn = conn;
 	ret = start(l, open, backlog < 128 ? 128 : backlog);
 	if (ret) {
+		/* At an address that is not ours it is for others. */
+		if (ret != -EADDRNOTAVAIL)
+			fprintf(stderr, "dmm-rdma: listen at port %u: %s\n", ntohs(open->lport), strerror(-ret));
 		free_listener(l);
 		return dmm_conn_error(conn, ret);
 	}
