@@ -49,7 +49,8 @@ static int run(struct dmm_stack *stack, int signals)
 		fds[2] = (struct pollfd){ clock, POLLIN, 0 };
 		if (rpoll(fds, nr, wait) > 0) {
 			rs_act(fds, 3, nr);
-			rs_accept();
+			if (fds[2].revents)
+				rs_accept();
 		}
 	} while (!fds[1].revents);
 	free(fds);

@@ -117,6 +117,8 @@ static struct sock *sock_new(struct dmm_conn *conn, int fd, enum state state)
 	s->state = state;
 	LIST_INSERT_HEAD(&socks, s, link);
 	nr_socks++;
+	if (state == LISTENING)
+		count_listener(1);
 	if (conn)
 		dmm_conn_set_priv(conn, s);
 	return s;
@@ -290,7 +292,6 @@ static void on_listen(struct dmm_conn *conn, const struct dmm_open *open, int ba
 		rclose(fd);
 		return dmm_conn_error(conn, ret ? ret : -ENOMEM);
 	}
-	count_listener(1);
 	dmm_conn_listening(conn);
 }
 
@@ -382,10 +383,11 @@ static bool incoming(struct sock *listener)
 	union address local, remote;
 	socklen_t len = sizeof(remote);
 	int fd = raccept(listener->fd, &remote.sa, &len);
-	struct sock *s = fd < 0 ? NULL : sock_new(NULL, fd, INCOMING);
+	struct sock *s;
 
 	if (fd < 0)
 		return false;
+	s = sock_new(NULL, fd, INCOMING);
 	if (!s) {
 		rclose(fd);
 		return true;
