@@ -414,12 +414,6 @@ static bool takes_both(const struct dmm_flow *flow)
 	return flow->family == AF_INET6 && ipv6_addr_any(&flow->src);
 }
 
-static bool at_any_address(const struct dmm_flow *flow)
-{
-	return takes_both(flow) ||
-	       (flow->family == AF_INET && !flow->src.s6_addr32[3]);
-}
-
 /*
  * Keys that the connections of a listener answer, each for itself.  A datagram
  * socket has none: its local end is decided as it is bound.
@@ -428,9 +422,11 @@ static u32 keys_of_connections(const struct dmm_flow *flow)
 {
 	u32 keys = DMM_KEYS_REMOTE;
 
-	if (flow->type == SOCK_STREAM && at_any_address(flow))
+	if (flow->type != SOCK_STREAM)
+		return keys;
+	if (dmm_addr_is_any(&flow->src))
 		keys |= BIT(DMM_KEY_SRC) | BIT(DMM_KEY_SRC_ZONE);
-	if (flow->type == SOCK_STREAM && takes_both(flow))
+	if (takes_both(flow))
 		keys |= BIT(DMM_KEY_FAMILY);
 	return keys;
 }

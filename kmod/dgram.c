@@ -127,7 +127,7 @@ static void take_source(struct sock *sk, struct dmm_conn *conn)
 {
 	struct in6_addr *local = (struct in6_addr *)conn->open.local;
 
-	if (!ipv6_addr_any(local) && !(ipv6_addr_v4mapped(local) && !local->s6_addr32[3]))
+	if (!dmm_addr_is_any(local))
 		return;
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {

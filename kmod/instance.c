@@ -466,8 +466,7 @@ static bool has_address(struct dmm_instance *inst, const struct dmm_flow *flow)
 	unsigned int i;
 	bool ok;
 
-	if (ipv6_addr_any(&flow->src) ||
-	    (ipv6_addr_v4mapped(&flow->src) && !flow->src.s6_addr32[3]))
+	if (dmm_addr_is_any(&flow->src))
 		return true;
 	spin_lock(&inst->addr_lock);
 	ok = !inst->nr_addrs;

@@ -17,6 +17,7 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+#include <net/ipv6.h>
 #include <uapi/linux/dmm.h>
 
 struct dmm_group;
@@ -28,6 +29,13 @@ struct dmm_zone;
 struct net;
 struct netlink_ext_ack;
 struct sock;
+
+/* The unspecified address, of either family: v4 in its v4-mapped form. */
+static inline bool dmm_addr_is_any(const struct in6_addr *ip)
+{
+	return ipv6_addr_any(ip) ||
+	       (ipv6_addr_v4mapped(ip) && !ip->s6_addr32[3]);
+}
 
 /**
  * struct dmm_flow - what a decision is about

@@ -270,25 +270,28 @@ int raw_socket(int type, unsigned int ms)
 	return fd;
 }
 
-static struct sockaddr_in address(unsigned int port)
+union raw_address raw_address(const char *text, unsigned int port)
 {
-	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
+	union raw_address a = { .in.sin_port = htons(port) };
+
+	a.sa.sa_family = inet_pton(AF_INET, text, &a.in.sin_addr) == 1 ? AF_INET : AF_INET6;
+	if (a.sa.sa_family == AF_INET6)
+		inet_pton(AF_INET6, text, &a.in6.sin6_addr);
+	return a;
 }
 
 int raw_connect(int fd, unsigned int port)
 {
-	struct sockaddr_in to = address(port);
+	union raw_address to = raw_address("127.0.0.1", port);
 
-	return connect(fd, (struct sockaddr *)&to, sizeof(to));
+	return connect(fd, &to.sa, sizeof(to.in));
 }
 
 int raw_bind(int fd, unsigned int port)
 {
-	struct sockaddr_in at = address(port);
+	union raw_address at = raw_address("127.0.0.1", port);
 
-	return bind(fd, (struct sockaddr *)&at, sizeof(at));
+	return bind(fd, &at.sa, sizeof(at.in));
 }
 
 bool raw_serves(int fd, const char *stack)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <linux/dmm_dev.h>
@@ -95,7 +97,16 @@ bool raw_unused(void);
 
 /* A socket whose calls end after so many milliseconds, multiplied on slow kernels. */
 int raw_socket(int type, unsigned int ms);
-/* 127.0.0.1 */
+union raw_address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage ss;
+};
+
+/* From text, of either family. */
+union raw_address raw_address(const char *text, unsigned int port);
+/* To and at 127.0.0.1. */
 int raw_connect(int fd, unsigned int port);
 int raw_bind(int fd, unsigned int port);
 /* Does it serve the socket? */

@@ -21,25 +21,8 @@
 
 static struct raw r;
 
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage ss;
-};
-
-static union address address(const char *text, unsigned int port)
-{
-	union address a = { .in.sin_port = htons(port) };
-
-	a.sa.sa_family = inet_pton(AF_INET, text, &a.in.sin_addr) == 1 ? AF_INET : AF_INET6;
-	if (a.sa.sa_family == AF_INET6)
-		inet_pton(AF_INET6, text, &a.in6.sin6_addr);
-	return a;
-}
-
 /* Of DMM, or of the kernel; for the family of the address. */
-static int make(bool dmm, const union address *a, int type)
+static int make(bool dmm, const union raw_address *a, int type)
 {
 	if (!dmm)
 		return socket(a->sa.sa_family, type, 0);
@@ -54,7 +37,7 @@ static int result(int ret)
 /* A socket of its own binds: what that comes to. */
 static int bind_to(bool dmm, const char *text, int type, unsigned int port)
 {
-	union address a = address(text, port);
+	union raw_address a = raw_address(text, port);
 	int fd = make(dmm, &a, type), ret;
 
 	ret = result(bind(fd, &a.sa, sizeof(a)));
@@ -64,7 +47,7 @@ static int bind_to(bool dmm, const char *text, int type, unsigned int port)
 
 static void tell(const char *text, bool add)
 {
-	union address a = address(text, 0);
+	union raw_address a = raw_address(text, 0);
 	struct dmm_address addr = { .flags = add ? 0 : DMM_ADDRESS_DEL, .family = a.sa.sa_family };
 
 	addr.len = addr.family == AF_INET ? 32 : 128;
@@ -82,7 +65,7 @@ static bool closed(void)
 }
 
 /* The local end that the stack hears of. */
-static bool is_local(const struct dmm_event *ev, const union address *a)
+static bool is_local(const struct dmm_event *ev, const union raw_address *a)
 {
 	if (a->sa.sa_family == AF_INET6)
 		return !memcmp(ev->open.local, &a->in6.sin6_addr, 16) && ev->open.lport == a->in6.sin6_port;
@@ -90,9 +73,9 @@ static bool is_local(const struct dmm_event *ev, const union address *a)
 }
 
 /* The socket is as if the address were the kernel's. */
-static bool looks_bound(int fd, const union address *a)
+static bool looks_bound(int fd, const union raw_address *a)
 {
-	union address name = { 0 };
+	union raw_address name = { 0 };
 	socklen_t len = sizeof(name), four = sizeof(int);
 	int freebind = -1;
 
@@ -105,7 +88,7 @@ static bool looks_bound(int fd, const union address *a)
 
 static bool listens(const char *text)
 {
-	union address a = address(text, PORT);
+	union raw_address a = raw_address(text, PORT);
 	int fd = make(true, &a, SOCK_STREAM);
 	struct dmm_event ev;
 	bool ok;
@@ -119,7 +102,7 @@ static bool listens(const char *text)
 
 static bool connects(const char *from, const char *to)
 {
-	union address a = address(from, PORT), b = address(to, PORT);
+	union raw_address a = raw_address(from, PORT), b = raw_address(to, PORT);
 	int fd = make(true, &a, SOCK_STREAM);
 	struct dmm_event ev;
 	bool ok;
@@ -135,7 +118,7 @@ static bool connects(const char *from, const char *to)
 /* bind() of a datagram socket waits for the stack's answer. */
 static bool receives(const char *text)
 {
-	union address a = address(text, PORT);
+	union raw_address a = raw_address(text, PORT);
 	struct dmm_event ev;
 	int status = -1;
 	pid_t pid;
@@ -162,7 +145,7 @@ static bool refused_everywhere(const char *text)
 /* What the application has set stays. */
 static bool keeps_option(void)
 {
-	union address a = address("10.77.0.9", PORT);
+	union raw_address a = raw_address("10.77.0.9", PORT);
 	int fd = make(true, &a, SOCK_STREAM), on = 1;
 	socklen_t len = sizeof(on);
 	bool ok;
@@ -176,7 +159,7 @@ static bool keeps_option(void)
 
 static bool mapped(void)
 {
-	union address a = address("::ffff:10.77.0.2", PORT);
+	union raw_address a = raw_address("::ffff:10.77.0.2", PORT);
 	int fd = make(true, &a, SOCK_STREAM), only = make(true, &a, SOCK_STREAM);
 	bool ok;
 

@@ -81,21 +81,11 @@ static bool are_closed(const char *had)
 /* Returns what listen() says. */
 static int start(struct listener *l, const char *at)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} a = { .in = { .sin_family = AF_INET, .sin_port = htons(PORT) } };
-	socklen_t len = sizeof(a.in);
+	union raw_address a = raw_address(at, PORT);
 
-	if (inet_pton(AF_INET, at, &a.in.sin_addr) != 1) {
-		a.sa.sa_family = AF_INET6;
-		inet_pton(AF_INET6, at, &a.in6.sin6_addr);
-		len = sizeof(a.in6);
-	}
 	l->fd = socket(raw_af(), SOCK_STREAM | SOCK_NONBLOCK, a.sa.sa_family == AF_INET6 ? DMM_PROTO_INET6 : DMM_PROTO_INET);
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	if (bind(l->fd, &a.sa, len))
+	if (bind(l->fd, &a.sa, sizeof(a)))
 		ksft_note("bind to %s: %s", at, strerror(errno));
 	return listen(l->fd, 5) ? errno : 0;
 }
